@@ -1,0 +1,361 @@
+"""Reads a finished evaluation cache.
+
+`Cache.open` looks at the manifest and at the sizes of the files only, which takes milliseconds however long
+the cache is; pyarrow, sqlite3 and zstandard are imported by the first question that needs them.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from . import codec
+from .errors import CacheDamaged, CacheError, CacheNotFound, CacheUnfinished, UsageError
+from .schema import (
+    ATTENTION_FILE,
+    MANIFEST_FILE,
+    SAMPLES_FILE,
+    WORK_FILE,
+    Manifest,
+    preview_file,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from .codec import Attention
+    from .samples import Samples
+    from .schema import Sample
+
+_LARGEST_MANIFEST: Final = 16 << 20  # bytes; ours have some thousand
+_LARGEST_PREVIEW: Final = 16 << 20
+
+
+class Cache:
+    """A finished cache, open for reading; a context manager. All methods may be called from any thread.
+
+    Attributes:
+        folder: Where it is.
+        manifest: What it says about itself.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, identity: tuple[int, int]) -> None:
+        """Make a reader; `Cache.open` is the way in."""
+        self.folder = folder
+        self.manifest = manifest
+        self._identity = identity
+        self._lock = Lock()
+        self._closed = False
+        self._opened_samples: Samples | None = None
+        self._opened_attention: sqlite3.Connection | None = None
+        self._scores: dict[str, NDArray[np.float64]] = {}
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open a cache.
+
+        Raises:
+            CacheNotFound: The folder does not exist or holds something else.
+            CacheUnfinished: Its run has not ended.
+            CacheNewer: A later version of this program wrote it.
+            CacheDamaged: A file is missing, cut short or altered.
+            CacheError: It cannot be read.
+        """
+        folder = folder.absolute()
+        try:
+            manifest_file = folder / MANIFEST_FILE
+            if not manifest_file.is_file():
+                raise _no_manifest(folder)
+            if manifest_file.stat().st_size > _LARGEST_MANIFEST:
+                raise CacheDamaged(f"{folder}: {MANIFEST_FILE} is too large to be one")
+            identity = _identity(manifest_file)
+            manifest = Manifest.from_json(manifest_file.read_text("utf-8"), str(folder))
+            for name in (SAMPLES_FILE, ATTENTION_FILE):
+                _check_size(folder / name, manifest.files.get(name))
+        except UnicodeDecodeError as error:
+            raise CacheDamaged(f"{folder}: {MANIFEST_FILE} is not text ({error})") from error
+        except OSError as error:
+            raise CacheError(f"{folder}: cannot read the cache ({error.strerror or error})") from error
+        return cls(folder, manifest, identity)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the files."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the files; a reading thread gets a `CacheError` from its next question."""
+        with self._lock:
+            self._closed = True
+            if self._opened_samples is not None:
+                self._opened_samples.close()
+            if self._opened_attention is not None:
+                self._opened_attention.close()
+
+    def replaced(self) -> bool:
+        """Tell whether another run has taken the place of this cache on the disk since it was opened."""
+        try:
+            return _identity(self.folder / MANIFEST_FILE) != self._identity
+        except OSError:
+            return True
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return self.manifest.count
+
+    def name(self, index: int) -> str:
+        """Return the file stem of a picture.
+
+        Raises:
+            IndexError: There is no such picture.
+        """
+        return str(self._samples().cell("name", index))
+
+    def caption(self, index: int) -> str:
+        """Return the generated caption of a picture; raises as `name`."""
+        return str(self._samples().cell("caption", index))
+
+    @cached_property
+    def score_names(self) -> tuple[str, ...]:
+        """The names of the scores, in display order."""
+        return tuple(score.name for score in self.manifest.scores)
+
+    def scores(self, name: str) -> NDArray[np.float64]:
+        """Return one score of every picture, float64 [count], NaN where undefined; read-only.
+
+        Raises:
+            UsageError: The cache has no such score.
+        """
+        if name not in self.score_names:
+            raise self._no_score(name, self.score_names)
+        if name not in self._scores:
+            values = self._samples().scores(name)
+            values.flags.writeable = False
+            self._scores[name] = values
+        return self._scores[name]
+
+    def order(self, name: str, *, reverse: bool = False) -> NDArray[np.int64]:
+        """Return the indices of all pictures, [count], in the order of a score, best first.
+
+        Args:
+            name: A score; or "name" (by code points) or "index", whose order is ascending.
+            reverse: Worst first, or descending. Undefined scores stay last, and equal ones stay in the order
+                of their indices, whichever way.
+
+        Raises:
+            UsageError: The cache has no such score.
+        """
+        if name == "index":
+            ascending = np.arange(len(self))
+            return ascending[::-1] if reverse else ascending
+        if name == "name":
+            return self._samples().order_of_names(reverse=reverse)
+        higher = {score.name: score.higher_is_better for score in self.manifest.scores}
+        if name not in higher:
+            raise self._no_score(name, (*self.score_names, "name", "index"))
+        values = self.scores(name)
+        # A stable sort keeps equal values in order, and numpy puts NaN last.
+        return np.argsort(-values if higher[name] != reverse else values, kind="stable")
+
+    def find(self, name: str) -> int | None:
+        """Return the index of the first picture of this name (file stem), or None."""
+        return self._samples().find(name)
+
+    def sample(self, index: int) -> Sample:
+        """Return everything about a picture but its attention; raises as `name`."""
+        sample = self._samples().sample(index)
+        shape = self.manifest.attention
+        if (sample.view.rows, sample.view.cols) != (shape.rows, shape.cols):
+            raise CacheDamaged(
+                f"{self.folder}: picture {index} has another grid of patches than the manifest"
+            )
+        return sample
+
+    def attention(self, index: int) -> Attention:
+        """Return the attention of a picture's caption, all layers and heads; raises as `name`."""
+        blob, shape = self._attention_blob("weights", index)
+        known = self.manifest.attention
+        with self._naming_picture(index):
+            weights = codec.decode(blob, shape, known.codec)
+        return codec.Attention(weights, known.prefix, known.rows, known.cols)
+
+    def mean_map(self, index: int, pieces: Sequence[int], layer: int = -1) -> NDArray[np.float32]:
+        """Return where a word looked, [rows, cols]: `attention(index).word_map(pieces, layer)`, but quicker.
+
+        Args:
+            index: The picture.
+            pieces: The tokens of the word, at least one.
+            layer: Decoder layer; -1 is the last.
+
+        Raises:
+            IndexError: There is no such picture, token or layer.
+            ValueError: There are no pieces.
+        """
+        if not pieces:
+            raise ValueError("a word has at least one piece")
+        blob, shape = self._attention_blob("mean", index)
+        with self._naming_picture(index):
+            mean = codec.decode_mean(blob, shape)
+        known = self.manifest.attention
+        return codec.grid_map(mean[list(pieces), layer], known.prefix, known.rows, known.cols)
+
+    def preview(self, index: int) -> bytes:
+        """Return the small JPEG of a picture.
+
+        Raises:
+            IndexError: There is no such picture.
+            CacheDamaged: It is missing or no JPEG.
+            CacheError: Another run has taken the place of this cache; its previews are other pictures.
+        """
+        self._check_index(index)
+        file = self.folder / preview_file(index)
+        try:
+            with file.open("rb") as stream:
+                content = stream.read(_LARGEST_PREVIEW)
+        except OSError as error:
+            self._check_not_replaced()
+            raise CacheDamaged(f"{file}: the preview cannot be read ({error.strerror or error})") from error
+        self._check_not_replaced()
+        if not content.startswith(b"\xff\xd8\xff"):
+            raise CacheDamaged(f"{file}: the preview is not a JPEG")
+        return content
+
+    def image_file(self, index: int) -> Path | None:
+        """Return the picture's own file, or None where the dataset is not on this machine.
+
+        A path that leads out of the dataset's image folder, through a symbolic link too, counts as not there.
+        """
+        dataset = self.manifest.plan.get("dataset")
+        images = dataset.get("images") if isinstance(dataset, dict) else None
+        if not isinstance(images, str) or not Path(images).is_absolute():
+            return None
+        try:
+            root = Path(images).resolve()
+            file = (root / self.sample(index).path).resolve()
+            return file if file.is_relative_to(root) and file.is_file() else None
+        except (OSError, ValueError):  # ValueError: a NUL byte in the manifest's path
+            return None
+
+    def _samples(self) -> Samples:
+        from .samples import Samples  # noqa: PLC0415 (pyarrow takes a third of a second)
+
+        with self._lock:
+            self._check_open()
+            if self._opened_samples is None:
+                self._check_not_replaced()
+                self._opened_samples = Samples(self.folder / SAMPLES_FILE, len(self), self.score_names)
+            return self._opened_samples
+
+    def _attention_blob(self, column: str, index: int) -> tuple[bytes, codec.Shape]:
+        """Return a packed column of a picture's row, and the shape [tokens, layers, heads, positions]."""
+        import sqlite3  # noqa: PLC0415
+
+        self._check_index(index)
+        query = f"SELECT tokens, layers, heads, positions, {column} FROM attention WHERE idx = ?"  # noqa: S608
+        try:
+            with self._lock:
+                row = self._attention_connection().execute(query, (index,)).fetchone()
+        except sqlite3.Error as error:
+            raise CacheDamaged(f"{self.folder}: {ATTENTION_FILE} cannot be read ({error})") from error
+        known = self.manifest.attention
+        if row is None:
+            raise CacheDamaged(f"{self.folder}: {ATTENTION_FILE} has no picture {index}")
+        *shape, blob = row
+        if (
+            not isinstance(blob, bytes)
+            or not all(isinstance(size, int) for size in shape)
+            or shape[0] < 0
+            or shape[1:] != [known.layers, known.heads, known.positions]
+        ):
+            raise CacheDamaged(
+                f"{self.folder}: the attention of picture {index} has another shape than the manifest"
+            )
+        return blob, (shape[0], shape[1], shape[2], shape[3])
+
+    def _attention_connection(self) -> sqlite3.Connection:
+        """Return the connection; the caller holds the lock."""
+        import sqlite3  # noqa: PLC0415
+
+        self._check_open()
+        if self._opened_attention is None:
+            self._check_not_replaced()
+            # A finished file is never written again, so SQLite may do without locks, which network drives and
+            # read-only media do badly or not at all.
+            address = f"{(self.folder / ATTENTION_FILE).as_uri()}?mode=ro&immutable=1"
+            self._opened_attention = sqlite3.connect(address, uri=True, check_same_thread=False)
+        return self._opened_attention
+
+    @contextmanager
+    def _naming_picture(self, index: int) -> Iterator[None]:
+        """Add folder and picture to what the codec finds."""
+        try:
+            yield
+        except CacheDamaged as error:
+            raise CacheDamaged(f"{self.folder}: picture {index}: {error}") from error
+
+    def _check_index(self, index: int) -> None:
+        if not 0 <= index < len(self):
+            raise IndexError(f"picture {index} is not among the {len(self)} of {self.folder}")
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise CacheError(f"{self.folder}: the cache was closed")
+
+    def _check_not_replaced(self) -> None:
+        if self.replaced():
+            raise CacheError(
+                f"{self.folder}: the cache was replaced by another run or removed; open it again"
+            )
+
+    def _no_score(self, name: str, known: Sequence[str]) -> UsageError:
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known)}"
+        return UsageError(f"{self.folder}: no score {name!r} in this cache; {hint}")
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    """Return what tells one manifest from the one that replaces it."""
+    status = file.stat()
+    return status.st_ino, status.st_mtime_ns
+
+
+def _check_size(file: Path, expected: int | None) -> None:
+    if not file.is_file():
+        raise CacheDamaged(f"{file.parent}: {file.name} is missing")
+    found = file.stat().st_size
+    if found != expected:
+        raise CacheDamaged(
+            f"{file.parent}: {file.name} has {found} bytes, {expected} expected; "
+            "it was cut short or altered, copy the cache again"
+        )
+
+
+def _no_manifest(folder: Path) -> CacheError:
+    """Return the error for a folder without a manifest."""
+    if not folder.exists():
+        return CacheNotFound(f"{folder}: no such folder")
+    if not folder.is_dir():
+        return CacheNotFound(f"{folder} is a file; give the folder of a cache")
+    if (folder / WORK_FILE).exists():
+        return CacheUnfinished(
+            f"{folder}: the run is not finished; "
+            "hw3 precompute with the same arguments goes on where it stopped"
+        )
+    inner = next((path.parent for path in sorted(folder.glob(f"*/{MANIFEST_FILE}"))), None)
+    hint = f"; did you mean {inner}?" if inner else ""
+    return CacheNotFound(f"{folder} is not a cache (no {MANIFEST_FILE}){hint}")

@@ -1,0 +1,1 @@
+"""Computes: datasets, captioner, training, decoding, attention, CLIP, metrics, precompute, figures. Needs the extra ``models``."""

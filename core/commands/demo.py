@@ -1,0 +1,75 @@
+"""``hw3 demo``: the whole way on the bundled world, then the browser."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from ...cache.errors import CacheError
+from ...cache.places import caches_dir, remember_cache
+from ...cache.reader import Cache
+from ..identity import checkpoint_identity
+from .arguments import Subparsers, add_command, cache_argument
+from .grounding import grounding_lines
+from .precompute import report
+
+_BEAMS = 3
+_EXAMPLES = """examples:
+  hw3 demo                      compute (under a minute on two cores) and open the browser
+  hw3 demo --no-browse          compute and print
+  hw3 demo --rebuild new-world  draw the scenes and train both models anew (over an hour on two cores)
+"""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the subcommand."""
+    parser = add_command(
+        subparsers, "demo", run, "caption, score and browse the bundled pictures with the bundled models", _EXAMPLES
+    )
+    parser.add_argument("--out", type=cache_argument, metavar="CACHE", help="folder of the cache")
+    parser.add_argument("--fresh", action="store_true", help="compute again even if it is done")
+    parser.add_argument("--no-browse", action="store_true", help="do not open the browser")
+    parser.add_argument("--rebuild", type=Path, metavar="FOLDER", help="make the bundled world anew below FOLDER")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compute what is not there yet, print what came out, open the browser."""
+    from ..demo import bundle  # noqa: PLC0415 (numpy, pillow)
+
+    if args.rebuild:
+        print(f"bundle: {bundle.rebuild(args.rebuild)}")
+        return 0
+    folder = args.out or caches_dir() / "demo"
+    if args.fresh or not _is_done(folder, bundle.BUNDLE / bundle.CAPTIONER):
+        _compute(folder, overwrite=args.fresh)
+    remember_cache(folder)
+    report(folder)
+    print(grounding_lines(folder, bundle.BUNDLE / bundle.INSTANCES)[0])
+    if args.no_browse:
+        return 0
+    print("the same list again: hw3-browse --sort clipscore", file=sys.stderr)
+    return subprocess.call([sys.executable, "-m", "hw3_browse.tui.cli", str(folder), "--sort", "clipscore"])  # noqa: S603
+
+
+def _is_done(folder: Path, captioner: Path) -> bool:
+    """Whether `folder` is a finished cache of this very captioner."""
+    try:
+        with Cache.open(folder) as cache:
+            return cache.manifest.plan["captioner"]["sha256"] == checkpoint_identity(captioner)["sha256"]
+    except (CacheError, KeyError):
+        return False
+
+
+def _compute(folder: Path, *, overwrite: bool) -> None:
+    from ..clip import ClipSpec  # noqa: PLC0415 (torch)
+    from ..datasets import open_dataset  # noqa: PLC0415
+    from ..decoding import Decoding  # noqa: PLC0415
+    from ..demo import bundle  # noqa: PLC0415
+    from ..precompute import Options, Precompute  # noqa: PLC0415
+
+    here = bundle.BUNDLE
+    dataset = open_dataset(here / bundle.IMAGES, here / bundle.ANNOTATIONS)
+    options = Options(decoding=Decoding(beams=_BEAMS), overwrite=overwrite)
+    Precompute(dataset, here / bundle.CAPTIONER, ClipSpec(str(here / bundle.CLIP)), options).run(folder)

@@ -1,0 +1,42 @@
+"""``hw3 train``: train a captioner as a TOML file says."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .arguments import Subparsers, add_command
+
+_EXAMPLES = """examples:
+  hw3 train configs/scenes.toml --out runs/scenes
+  hw3 train configs/best.toml --set decoder.layers=8 --set optim.epochs=20 --out runs/eight-layers
+
+The folder gets best/ and last/ (checkpoints for `hw3 precompute --captioner`) and log.jsonl.
+Interrupted, the same command goes on where the last saved step was.
+"""
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the subcommand."""
+    parser = add_command(subparsers, "train", run, "train a captioner", _EXAMPLES)
+    add_training_arguments(parser)
+
+
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `train` and `train-clip` take alike."""
+    parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="settings")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="A.B=VALUE", dest="overrides", help="change one setting"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the run is kept")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, and say where the best checkpoint is."""
+    from ..config import build, read_toml  # noqa: PLC0415
+    from ..train_config import TrainConfig  # noqa: PLC0415
+    from ..training import train  # noqa: PLC0415 (torch)
+
+    config = build(TrainConfig, read_toml(args.config, args.overrides))
+    print(f"best checkpoint: {train(config, args.out)}")
+    return 0

@@ -1,0 +1,104 @@
+"""TOML files and ``--set a.b=c`` into frozen dataclasses, with one clear line for what does not fit.
+
+Contract: `build(cls, mapping)` fills the fields of a dataclass, nested dataclasses included; an unknown key, a
+missing one or a value of the wrong type raises `UsageError` naming the key, and a near miss is suggested.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..cache.errors import UsageError
+
+
+T = TypeVar("T")
+
+
+def read_toml(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a TOML file and lay ``a.b=value`` overrides (values in TOML, or plain words) over it."""
+    if not path.is_file():
+        raise UsageError(f"{path}: no such config file")
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not readable as TOML ({error})") from error
+    for override in overrides:
+        _override(data, override)
+    return data
+
+
+def build(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
+    """Make a `cls` of `mapping`; `where` is the dotted path of the mapping, for messages.
+
+    Raises:
+        UsageError: a key is unknown or missing, or a value has the wrong type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for key, value in mapping.items():
+        path = f"{where}.{key}" if where else key
+        if key not in fields:
+            raise UsageError(f"unknown setting {path}{_suggest(key, fields)}")
+        values[key] = _convert(hints[key], value, path)
+    for name, field in fields.items():
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and name not in values:
+            raise UsageError(f"setting {where + '.' if where else ''}{name} is missing")
+    return cls(**values)
+
+
+def _convert(hint: Any, value: Any, path: str) -> Any:
+    """Check `value` against a type hint of a config field; ints serve as floats, strings as paths."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        choices = typing.get_args(hint)
+        if value is None and type(None) in choices:
+            return None
+        return _convert(next(choice for choice in choices if choice is not type(None)), value, path)
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise UsageError(f"setting {path}: needs a table, found {value!r}")
+        return build(typing.cast("type[Any]", hint), value, path)
+    plain: Any = typing.get_origin(hint) or hint
+    if plain is typing.Literal:
+        if value not in typing.get_args(hint):
+            choices_text = ", ".join(map(str, typing.get_args(hint)))
+            raise UsageError(f"setting {path}: {value!r} is not one of {choices_text}")
+        return value
+    if plain is Path and isinstance(value, str):
+        return Path(value)
+    if plain is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if plain in (Mapping, dict) or getattr(plain, "__name__", "") == "Mapping":
+        plain = Mapping
+    if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
+        raise UsageError(f"setting {path}: needs {getattr(plain, '__name__', plain)}, found {value!r}")
+    return value
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set {override}: write it as name.of.setting=value")
+    try:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables, last = key.strip().split(".")
+    for table in tables:
+        data = data.setdefault(table, {})
+        if not isinstance(data, dict):
+            raise UsageError(f"--set {override}: {table} is not a table")
+    data[last] = value
+
+
+def _suggest(key: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(sorted(known))}"

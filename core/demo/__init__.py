@@ -1,0 +1,1 @@
+"""The bundled demo world: a generator of small captioned scenes with known boxes."""

@@ -1,0 +1,1 @@
+"""The browser ``hw3-browse``: reads a cache, never imports torch."""

@@ -1,0 +1,145 @@
+"""The order of the list: a frozen snapshot, built in a worker and carried to the widgets by message.
+
+Ranks count from the best, 1, whichever way the list runs, so that a picture keeps its rank when the list is turned
+round. Pictures for which the score is undefined have no rank and come last either way. Ties keep the dataset's order.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+from ..cache.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from .source import Source
+
+BY_NAME: Final = "name"
+BY_INDEX: Final = "index"
+_PREFERRED: Final = "clipscore"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ordering:
+    """All pictures in the order of the list.
+
+    Attributes:
+        key: Score by which they are sorted; or "name" or "index".
+        reverse: Whether the worst (for names: the last) comes first.
+        best_first: Indices of the pictures [count].
+        values: The score of each picture [count] by index; None where sorted by name or index.
+        ranked: How many pictures have a rank; they are the first in `best_first`.
+    """
+
+    key: str
+    reverse: bool
+    best_first: NDArray[np.intp]
+    values: NDArray[np.float64] | None
+    ranked: int
+
+    @classmethod
+    def build(cls, source: Source, key: str, *, reverse: bool = False) -> Self:
+        """Sort the pictures of a source; takes a moment for a million of them.
+
+        Raises:
+            UsageError: There is no such score.
+        """
+        check_key(key, source.score_names)
+        values = source.scores(key) if key in source.score_names else None
+        ranked = len(source) if values is None else int(np.count_nonzero(~np.isnan(values)))
+        return cls(key, reverse, source.order(key), values, ranked)
+
+    def turned(self) -> Self:
+        """Return the same order the other way round; costs nothing."""
+        return replace(self, reverse=not self.reverse)
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self.best_first)
+
+    def index_at(self, position: int) -> int:
+        """Return the index of the picture at a row of the list, from 0."""
+        return int(self.best_first[self._slot(position)])
+
+    def rank_at(self, position: int) -> int | None:
+        """Return the rank of the picture at a row, from 1 for the best; None where its score is undefined."""
+        slot = self._slot(position)
+        return slot + 1 if slot < self.ranked else None
+
+    def value_at(self, position: int) -> float | None:
+        """Return the score of the picture at a row; None where sorted by name or index."""
+        return None if self.values is None else float(self.values[self.index_at(position)])
+
+    def position_of(self, index: int) -> int:
+        """Return the row of a picture.
+
+        Raises:
+            ValueError: There is no such picture.
+        """
+        slots = np.flatnonzero(self.best_first == index)
+        if not len(slots):
+            raise ValueError(f"no picture {index} in a list of {len(self)}")
+        return self._slot(int(slots[0]))  # turning round is its own inverse
+
+    def _slot(self, position: int) -> int:
+        """Map a row of the list to a place in `best_first`, or back."""
+        if not 0 <= position < len(self):
+            raise IndexError(f"no row {position} in a list of {len(self)}")
+        if self.reverse and position < self.ranked:
+            return self.ranked - 1 - position
+        return position
+
+    @property
+    def label(self) -> str:
+        """The order in words, for the header."""
+        if self.key == BY_INDEX:
+            return "dataset order, last first" if self.reverse else "dataset order"
+        if self.key == BY_NAME:
+            return "by name, Z first" if self.reverse else "by name, A first"
+        return f"by {self.key}, {'worst' if self.reverse else 'best'} first"
+
+
+def keys_of(score_names: Sequence[str]) -> tuple[str, ...]:
+    """Return everything a list can be sorted by, in the order in which the sort key walks through it."""
+    return (*score_names, BY_NAME, BY_INDEX)
+
+
+def default_key(score_names: Sequence[str]) -> str:
+    """Return what the list is sorted by when nobody asks: CLIPScore, else the first score, else the dataset's order."""
+    if _PREFERRED in score_names:
+        return _PREFERRED
+    return score_names[0] if score_names else BY_INDEX
+
+
+def check_key(key: str, score_names: Sequence[str]) -> None:
+    """Check a sort key.
+
+    Raises:
+        UsageError: The cache has no such score; the message says what was probably meant, and what there is.
+    """
+    known = keys_of(score_names)
+    if key in known:
+        return
+    close = difflib.get_close_matches(key.lower(), known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise UsageError(f"cannot sort by {key!r}: {hint}this cache has {', '.join(known)}")
+
+
+def standing(values: NDArray[np.float64], index: int, *, higher_is_better: bool) -> tuple[int | None, int]:
+    """Return the rank of one picture in a column of scores [count], and how many pictures have one.
+
+    The rank equals that of an `Ordering` by this score, without sorting.
+    """
+    of = int(np.count_nonzero(~np.isnan(values)))
+    value = values[index]
+    if np.isnan(value):
+        return None, of
+    better = values > value if higher_is_better else values < value
+    return int(np.count_nonzero(better) + np.count_nonzero(values[:index] == value)) + 1, of

@@ -1,0 +1,73 @@
+"""The browser as a process: signals, crashes, exit codes, and a terminal that is left clean."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import traceback
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from ..cache.places import state_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .app import BrowserApp
+
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+_PATIENCE: Final = 3.0  # seconds for the orderly way out; a terminal that is gone may block it for ever
+
+
+def run(app: BrowserApp) -> int:
+    """Run the browser to its end and return the exit code.
+
+    0 after quitting, 1 after a crash (its traceback goes to a log, whose path is printed), 2 where the cache
+    cannot be read, 128 + n after signal n.
+    """
+    try:
+        app.run()
+    except Exception as error:  # noqa: BLE001 (the last line of defence: anything else is a bug to be logged)
+        return _report(error)
+    if app.crash is not None:
+        return _report(app.crash)
+    return app.return_code or 0
+
+
+def exit_on_signals(app: BrowserApp) -> None:
+    """Make SIGTERM and SIGHUP (the connection died) end the app in order; called inside of its event loop."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # only the main thread may handle signals; tests run apps elsewhere
+    loop = asyncio.get_running_loop()
+    for number in _ENDING:
+        loop.add_signal_handler(number, _end, app, number)
+
+
+def _end(app: BrowserApp, number: signal.Signals) -> None:
+    code = 128 + number
+    watchdog = threading.Timer(_PATIENCE, os._exit, (code,))
+    watchdog.daemon = True
+    watchdog.start()
+    app.exit(return_code=code)
+
+
+def _report(error: BaseException) -> int:
+    """Write a crash to a log and say where; the terminal is already as it was."""
+    line = f"hw3-browse crashed: {type(error).__name__}: {error}"
+    try:
+        where = f"traceback: {_write_log(error)}"
+    except OSError:
+        where = "".join(traceback.format_exception(error))
+    print(f"{line}\n{where}", file=sys.stderr)
+    return 1
+
+
+def _write_log(error: BaseException) -> Path:
+    folder = state_dir() / "crashes"
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return log

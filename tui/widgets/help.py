@@ -1,0 +1,42 @@
+"""The help panel: every key with what it does, made of the one declaration of keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.cells import cell_len
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from ..formats import MUTED
+from ..keys import sections
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+_HINT: Final = "^d and ^u scroll, Esc closes"
+_MOUSE: Final = "Mouse: a click chooses a row or a word, on the head of the list it turns the order round."
+
+
+class Help(VerticalScroll, can_focus=False):
+    """All keys under their headings; scrolls by the wheel and with the keys for the details."""
+
+    def compose(self) -> ComposeResult:
+        """Hold one text."""
+        yield Static(explain())
+
+
+def explain() -> Content:
+    """Return the help as text."""
+    keys = [(heading, [(key.key_display or key.key, key.tooltip) for key in bindings]) for heading, bindings in sections()]
+    width = max(cell_len(shown) for _, entries in keys for shown, _ in entries)
+    lines = [Content.styled(_HINT, MUTED)]
+    for heading, entries in keys:
+        lines.append(Content.styled(heading, "bold $text-accent"))
+        lines += [
+            Content.assemble((f" {shown}{' ' * (width - cell_len(shown))}  ", "bold"), meaning)
+            for shown, meaning in entries
+        ]
+    lines += [Content(""), Content.styled(_MOUSE, MUTED)]
+    return Content("\n").join(lines)
