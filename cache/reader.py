@@ -6,6 +6,7 @@ the cache is; pyarrow, sqlite3 and zstandard are imported by the first question 
 
 from __future__ import annotations
 
+import operator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cached_property
@@ -181,9 +182,7 @@ class Cache:
         sample = self._samples().sample(index)
         shape = self.manifest.attention
         if (sample.view.rows, sample.view.cols) != (shape.rows, shape.cols):
-            raise CacheDamaged(
-                f"{self.folder}: picture {index} has another grid of patches than the manifest"
-            )
+            raise CacheDamaged(f"{self.folder}: picture {index} has another grid of patches than the manifest")
         return sample
 
     def attention(self, index: int) -> Attention:
@@ -222,7 +221,7 @@ class Cache:
             CacheDamaged: It is missing or no JPEG.
             CacheError: Another run has taken the place of this cache; its previews are other pictures.
         """
-        self._check_index(index)
+        index = self._checked(index)
         file = self.folder / preview_file(index)
         try:
             with file.open("rb") as stream:
@@ -265,7 +264,7 @@ class Cache:
         """Return a packed column of a picture's row, and the shape [tokens, layers, heads, positions]."""
         import sqlite3  # noqa: PLC0415
 
-        self._check_index(index)
+        index = self._checked(index)
         query = f"SELECT tokens, layers, heads, positions, {column} FROM attention WHERE idx = ?"  # noqa: S608
         try:
             with self._lock:
@@ -282,9 +281,7 @@ class Cache:
             or shape[0] < 0
             or shape[1:] != [known.layers, known.heads, known.positions]
         ):
-            raise CacheDamaged(
-                f"{self.folder}: the attention of picture {index} has another shape than the manifest"
-            )
+            raise CacheDamaged(f"{self.folder}: the attention of picture {index} has another shape than the manifest")
         return blob, (shape[0], shape[1], shape[2], shape[3])
 
     def _attention_connection(self) -> sqlite3.Connection:
@@ -308,9 +305,11 @@ class Cache:
         except CacheDamaged as error:
             raise CacheDamaged(f"{self.folder}: picture {index}: {error}") from error
 
-    def _check_index(self, index: int) -> None:
+    def _checked(self, index: int) -> int:
+        """Return the index as a plain int: SQLite would store, and look for, the bytes of one of numpy's."""
         if not 0 <= index < len(self):
             raise IndexError(f"picture {index} is not among the {len(self)} of {self.folder}")
+        return operator.index(index)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -318,9 +317,7 @@ class Cache:
 
     def _check_not_replaced(self) -> None:
         if self.replaced():
-            raise CacheError(
-                f"{self.folder}: the cache was replaced by another run or removed; open it again"
-            )
+            raise CacheError(f"{self.folder}: the cache was replaced by another run or removed; open it again")
 
     def _no_score(self, name: str, known: Sequence[str]) -> UsageError:
         close = get_close_matches(name, known, n=1)
@@ -337,6 +334,8 @@ def _identity(file: Path) -> tuple[int, int]:
 def _check_size(file: Path, expected: int | None) -> None:
     if not file.is_file():
         raise CacheDamaged(f"{file.parent}: {file.name} is missing")
+    if expected is None:
+        raise CacheDamaged(f"{file.parent}: {MANIFEST_FILE} is damaged: no size of {file.name}")
     found = file.stat().st_size
     if found != expected:
         raise CacheDamaged(
@@ -353,8 +352,7 @@ def _no_manifest(folder: Path) -> CacheError:
         return CacheNotFound(f"{folder} is a file; give the folder of a cache")
     if (folder / WORK_FILE).exists():
         return CacheUnfinished(
-            f"{folder}: the run is not finished; "
-            "hw3 precompute with the same arguments goes on where it stopped"
+            f"{folder}: the run is not finished; hw3 precompute with the same arguments goes on where it stopped"
         )
     inner = next((path.parent for path in sorted(folder.glob(f"*/{MANIFEST_FILE}"))), None)
     hint = f"; did you mean {inner}?" if inner else ""

@@ -97,9 +97,7 @@ class Samples:
         for column in self._batches(name):
             stop = start + len(column)
             present = np.from_dlpack(column.is_valid().cast(pa.uint8())) == 1
-            raw = pa.Array.from_buffers(
-                column.type, len(column), [None, column.buffers()[1]], offset=column.offset
-            )
+            raw = pa.Array.from_buffers(column.type, len(column), [None, column.buffers()[1]], offset=column.offset)
             values[start:stop][present] = np.from_dlpack(raw)[present]
             start = stop
         return values

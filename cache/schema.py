@@ -83,9 +83,7 @@ class CaptionRow:
         where = f"picture {self.index} ({self.name!r})"
         lengths = {len(self.token_ids), len(self.pieces), len(self.word_of_piece), len(self.logprobs)}
         if len(lengths) != 1:
-            raise ValueError(
-                f"{where}: token ids, pieces, words of pieces and log-probabilities differ in length"
-            )
+            raise ValueError(f"{where}: token ids, pieces, words of pieces and log-probabilities differ in length")
         if any(not -1 <= word < len(self.words) for word in self.word_of_piece):
             raise ValueError(f"{where}: word_of_piece points outside of its {len(self.words)} words")
         if not is_inside(self.path):
@@ -94,7 +92,7 @@ class CaptionRow:
 
 @dataclass(frozen=True, slots=True)
 class Captioned(CaptionRow):
-    """What the captioning stage hands over for one picture.
+    """What the captioning stage hands over for one picture. Numbers are plain ones, not numpy's.
 
     Attributes:
         attention: float [tokens, layers, heads, positions]: cross-attention; prefix tokens first, then rows x
@@ -207,9 +205,7 @@ class Manifest:
     def to_json(self) -> str:
         """Return the manifest as indented JSON; NaN becomes null."""
         content = {"format": FORMAT} | asdict(self)
-        content["corpus"] = {
-            name: None if math.isnan(value) else value for name, value in self.corpus.items()
-        }
+        content["corpus"] = {name: None if math.isnan(value) else value for name, value in self.corpus.items()}
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
     @classmethod
@@ -230,9 +226,7 @@ class Manifest:
         except (ValueError, RecursionError) as error:
             raise CacheDamaged(f"{where}: {MANIFEST_FILE} is not valid JSON ({error})") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise CacheNotFound(
-                f"{where}: {MANIFEST_FILE} was not written by hw3 precompute; this is no cache"
-            )
+            raise CacheNotFound(f"{where}: {MANIFEST_FILE} was not written by hw3 precompute; this is no cache")
         version = content.get("format_version")
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise CacheNewer(
@@ -247,9 +241,7 @@ class Manifest:
 
     @classmethod
     def _from_mapping(cls, content: Mapping[str, Any]) -> Self:
-        plan, corpus, versions, files = (
-            _typed(content, key, dict) for key in ("plan", "corpus", "versions", "files")
-        )
+        plan, corpus, versions, files = (_typed(content, key, dict) for key in ("plan", "corpus", "versions", "files"))
         version = _natural(content, "format_version", least=1)
         return cls(
             format_version=version,
@@ -257,10 +249,7 @@ class Manifest:
             plan=plan,
             count=_natural(content, "count"),
             scores=_scores(_typed(content, "scores", list)),
-            corpus={
-                name: math.nan if value is None else float(_number(name, value))
-                for name, value in corpus.items()
-            },
+            corpus={name: math.nan if value is None else float(_number(name, value)) for name, value in corpus.items()},
             versions={name: str(value) for name, value in versions.items()},
             attention=_attention_shape(_typed(content, "attention", dict)),
             files={name: _natural(files, name) for name in files},

@@ -14,6 +14,7 @@ complete.
 from __future__ import annotations
 
 import json
+import operator
 import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -143,6 +144,7 @@ class CacheWriter:
             self._check_index(row.index)
             row.check()
             self._check_shape(row)
+        records = [(row.index, _to_json(row), row.preview) for row in rows]
         with _disk_errors(self._work_folder):
             with self._attention:
                 self._attention.executemany(
@@ -150,10 +152,7 @@ class CacheWriter:
                     map(self._attention_row, rows),
                 )
             with self._work:
-                self._work.executemany(
-                    "INSERT OR REPLACE INTO captions VALUES (?, ?, ?)",
-                    ((row.index, _to_json(row), row.preview) for row in rows),
-                )
+                self._work.executemany("INSERT OR REPLACE INTO captions VALUES (?, ?, ?)", records)
 
     def embedded(self) -> frozenset[int]:
         """Return the indices of the pictures that have image embeddings already."""
@@ -170,7 +169,7 @@ class CacheWriter:
         for index, vector in rows:
             self._check_index(index)
             self._agree("dim", list(vector.shape))
-            blobs.append((index, vector.astype("<f2").tobytes()))
+            blobs.append((operator.index(index), vector.astype("<f2").tobytes()))
         with _disk_errors(self._work_folder), self._work:
             self._work.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", blobs)
 
@@ -332,13 +331,16 @@ class CacheWriter:
     def _need_all(self, table: str, what: str) -> None:
         (done,) = self._work.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 (our own words)
         if done != self._count:
-            raise CacheError(
-                f"{self._work_folder}: {self._count - done} of {self._count} pictures have no {what} yet"
-            )
+            raise CacheError(f"{self._work_folder}: {self._count - done} of {self._count} pictures have no {what} yet")
 
     def _attention_row(self, row: Captioned) -> tuple[Any, ...]:
         weights = row.attention
-        return row.index, *weights.shape, codec.encode_mean(weights), codec.encode(weights, self._codec)
+        return (
+            row.index,
+            *weights.shape,
+            codec.encode_mean(weights),
+            codec.encode(weights, self._codec),
+        )
 
     def _export_previews(self) -> None:
         """Write the previews as files. Syncing many small files is waiting, so threads share it."""
@@ -376,14 +378,10 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
-            raise CacheError(
-                f"{folder}: another process is writing this cache; wait for it, or end it"
-            ) from error
+            raise CacheError(f"{folder}: another process is writing this cache; wait for it, or end it") from error
         raise CacheError(f"{folder}: cannot write the cache ({error})") from error
     except sqlite3.DatabaseError as error:
-        raise CacheError(
-            f"{folder}: the unfinished cache is damaged ({error}); delete it and start again"
-        ) from error
+        raise CacheError(f"{folder}: the unfinished cache is damaged ({error}); delete it and start again") from error
     except OSError as error:
         raise CacheError(f"{folder}: cannot write the cache ({error.strerror or error})") from error
 
@@ -415,9 +413,7 @@ def _to_json(row: CaptionRow) -> str:
 def _from_json(text: str) -> CaptionRow:
     loaded: dict[str, Any] = json.loads(text)
     view = loaded.pop("view")
-    record: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in loaded.items()
-    }
+    record: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in loaded.items()}
     return CaptionRow(view=View(**(view | {"box": tuple(view["box"])})), **record)
 
 
@@ -455,7 +451,7 @@ def _short(value: object, most: int = 60) -> str:
 
 
 def _is_finished(folder: Path) -> bool:
-    """Tell whether the folder holds a cache of ours, of whatever version; other programs have manifests too."""
+    """Tell whether the folder holds a cache of whatever version; other programs have manifests too."""
     try:
         content = json.loads((folder / MANIFEST_FILE).read_bytes())
     except (FileNotFoundError, ValueError):

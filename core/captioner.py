@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..cache.errors import CheckpointError
+from ..cache.files import replace_file, replacing
 from .decoder import Decoder, DecoderConfig
 from .encoder import Encoder, EncoderConfig, Memory
 from .preprocess import Preprocess
@@ -94,14 +95,13 @@ class Captioner(nn.Module):
     def save(self, folder: Path, *, half: bool = False) -> None:
         """Write the checkpoint folder; each file whole or not at all, the weights last."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._write(folder / "config.json", json.dumps(self.config.to_json(), indent=1).encode())
-        self._write(folder / "tokenizer.json", self.tokenizer.to_json().encode())
+        replace_file(folder / "config.json", json.dumps(self.config.to_json(), indent=1).encode())
+        replace_file(folder / "tokenizer.json", self.tokenizer.to_json().encode())
         state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         if half:
             state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-        temporary = folder / "model.safetensors.tmp"
-        save_file(state, temporary, metadata={"format": FORMAT})
-        temporary.replace(folder / "model.safetensors")
+        with replacing(folder / "model.safetensors") as temporary:
+            save_file(state, temporary, metadata={"format": FORMAT})
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str = "cpu") -> Captioner:
@@ -123,12 +123,6 @@ class Captioner(nn.Module):
             first = str(error).splitlines()[0]
             raise CheckpointError(f"{weights}: cannot be used with {folder / 'config.json'} ({first})") from error
         return captioner.to(device).eval()
-
-    @staticmethod
-    def _write(path: Path, data: bytes) -> None:
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_bytes(data)
-        temporary.replace(path)
 
 
 def _read_json(path: Path) -> Any:

@@ -56,7 +56,7 @@ CONFIG_FILE: Final = "open_clip_config.json"
 WEIGHTS_FILE: Final = "open_clip_model.safetensors"
 TOKENIZER_FILE: Final = "tokenizer.json"
 
-Model: TypeAlias = Any  # open_clip's CLIP or CustomTextCLIP, which have no type in common
+Model: TypeAlias = Any  # open_clip's CLIP or CustomTextCLIP, or a tower of theirs: untyped, no base in common
 
 _TEXT_BATCH: Final = 256
 _HUB_SECONDS: Final = 5.0
@@ -123,18 +123,20 @@ class ClipPreprocess:
         """Resize and crop an RGB picture.
 
         Raises:
-            DatasetError: it is so thin that resizing its short side to the input would take gigabytes.
+            DatasetError: it is so thin that resizing it takes gigabytes, or leaves nothing of its short side.
         """
+        too_thin = DatasetError(f"a picture of {image.width} x {image.height} pixels is too thin for CLIP")
         stretch = max(image.size) / min(image.size)
         if self._config.resize_mode == "shortest" and stretch * max(self.input_size) ** 2 > _MAX_RESIZED_PIXELS:
-            raise DatasetError(f"a picture of {image.width} x {image.height} pixels is too thin for CLIP")
-        for step in self._steps:
-            image = step(image)
+            raise too_thin
+        try:
+            for step in self._steps:
+                image = step(image)
+        except ValueError as error:  # fitted by its long side, its short side vanishes
+            raise too_thin from error
         return np.array(image, dtype=np.uint8)
 
-    def normalise(
-        self, pixels: UInt8[Tensor, "batch height width 3"]
-    ) -> Float[Tensor, "batch 3 height width"]:
+    def normalise(self, pixels: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch 3 height width"]:
         """Scale to [0, 1] and normalise; channels last in memory, which convolutions on CPU prefer."""
         mean = torch.tensor(self._config.mean, device=pixels.device)
         std = torch.tensor(self._config.std, device=pixels.device)
@@ -269,8 +271,7 @@ class Clip:
                 assignment nothing.
         """
         rows = prefixed(texts, prefix)
-        # Texts of like length share a batch, so that one long caption does not lengthen the run of the
-        # others.
+        # Texts of like length share a batch, so that one long caption slows no others.
         order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
         found: list[Tensor] = []
         for start in range(0, len(order), _TEXT_BATCH):
@@ -301,19 +302,17 @@ def prefixed(texts: Sequence[str], prefix: str) -> list[str]:
     return [f"{prefix.rstrip()} {text}" for text in texts] if prefix.strip() else list(texts)
 
 
-# --- the text tower, cut at the last EOT
-# ---------------------------------------------------------------------------
+# --- the text tower, cut at the last EOT ----------------------------------------------------------
 
 
 def encode_text(model: Model, ids: Int[Tensor, "batch context"]) -> Float[Tensor, "batch dim"]:
-    """Embed token ids (not normalised) as `model.encode_text` does, but only over the positions that can
-    matter.
+    """Embed token ids (not normalised) as `model.encode_text` does, over the positions that can matter.
 
     With a causal mask the pooled position sees nothing after it, so everything beyond the batch's last pooled
     position is left out: eight times faster for captions of a dozen tokens in a tower of 77. Other towers
     run in full. Gradients flow.
     """
-    tower: Any = getattr(model, "text", model)  # open_clip's CLIP keeps the text tower's parts on itself
+    tower: Model = getattr(model, "text", model)  # open_clip's CLIP keeps the text tower's parts on itself
     pooled_at = _pooled_positions(tower, ids)
     if pooled_at is None:
         full: Tensor = model.encode_text(ids)
@@ -331,7 +330,7 @@ def encode_text(model: Model, ids: Int[Tensor, "batch context"]) -> Float[Tensor
     return pooled
 
 
-def _pooled_positions(tower: Any, ids: Int[Tensor, "batch context"]) -> Int[Tensor, " batch"] | None:
+def _pooled_positions(tower: Model, ids: Int[Tensor, "batch context"]) -> Int[Tensor, " batch"] | None:
     """Where each text is pooled, or None when the tower may not be cut there."""
     if not _is_causal(tower) or not len(ids):
         return None
@@ -344,7 +343,7 @@ def _pooled_positions(tower: Any, ids: Int[Tensor, "batch context"]) -> Int[Tens
     return None
 
 
-def _is_causal(tower: Any) -> bool:
+def _is_causal(tower: Model) -> bool:
     """Whether the tower is open_clip's text transformer with a causal mask and no class token."""
     mask = getattr(tower, "attn_mask", None)
     if not isinstance(mask, Tensor) or getattr(tower, "cls_emb", None) is not None:
@@ -355,8 +354,7 @@ def _is_causal(tower: Any) -> bool:
     return bool(torch.equal(mask, expected))
 
 
-# --- scores
-# --------------------------------------------------------------------------------------------------------
+# --- scores ---------------------------------------------------------------------------------------
 
 
 def clipscore(image: Float[Tensor, "batch dim"], text: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
@@ -413,8 +411,7 @@ def retrieval(image: Float[Tensor, "batch dim"], text: Float[Tensor, "batch dim"
     )
 
 
-# --- finding and opening models
-# ------------------------------------------------------------------------------------
+# --- finding and opening models -------------------------------------------------------------------
 
 
 def activation_twin(model: str, pretrained: str) -> str:
@@ -438,9 +435,7 @@ def read_folder_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such CLIP folder; give one with {CONFIG_FILE} and weights")
     if not path.is_file():
-        raise CheckpointError(
-            f"{folder}: has no {CONFIG_FILE}, so it is no CLIP folder in open_clip's layout"
-        )
+        raise CheckpointError(f"{folder}: has no {CONFIG_FILE}, so it is no CLIP folder in open_clip's layout")
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         int(config["model_cfg"]["text_cfg"].get("context_length", 0))
@@ -490,8 +485,7 @@ def _check_name(model: str, pretrained: str) -> None:
 
 
 def _cached_weights(model: str, pretrained: str) -> str | None:
-    """The weight file of a tag in the hub's local cache, None where there is none to be had without
-    downloading.
+    """The weight file of a tag in the hub's local cache, None where it must be downloaded.
 
     Asked for a file, the hub's client waits for the network first, 20 seconds and more where there is none,
     even when the file is in its cache; and the same again for each name that the file might have.

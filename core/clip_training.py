@@ -2,8 +2,8 @@
 
 Contract of the output folder: it is a CLIP folder in open_clip's local-dir layout (`open_clip_config.json`,
 `open_clip_model.safetensors`, `tokenizer.json`), so that `Clip.load` and open_clip itself open it; beside
-them `log.jsonl`, a line a validation, and `state.pt`, the resumable state. The weights are those of the last
-validation, never picked by their validation score: the validation pictures teach nothing.
+them `log.jsonl`, a line a validation, and until the end `state.pt`, the resumable state. The weights are those of the
+last validation, never picked by their validation score: the validation pictures teach nothing.
 
 Every step draws its randomness (order, captions, mirroring, shifts, dropout) from (seed, step) alone, so a
 run that was killed goes on with the very steps that were left. A frozen vision tower runs once a picture:
@@ -17,6 +17,7 @@ Loss: Radford et al., "Learning Transferable Visual Models From Natural Language
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import time
@@ -32,7 +33,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
 from numpy.typing import NDArray
 from open_clip.transform import PreprocessCfg
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..cache.errors import CheckpointError, DatasetError, UsageError
@@ -48,10 +49,12 @@ from .clip import (
     Retrieval,
     encode_text,
     fingerprint,
+    read_folder_config,
     retrieval,
 )
 from .config import build
 from .datasets import Dataset, open_dataset
+from .device import autocast, choose_device
 from .progress import Progress
 from .tokenizer import CaptionTokenizer
 
@@ -123,7 +126,7 @@ class ClipOptimConfig:
         precision: "fp32", or "bf16" for autocast.
         seed: of everything random.
         threads: torch threads on CPU; 0 leaves torch's choice.
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu", "cuda" or "cuda:1".
         save_minutes: how often the resumable state is written.
         validate_every: epochs between validations.
     """
@@ -137,7 +140,7 @@ class ClipOptimConfig:
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
     threads: int = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: str = "auto"
     save_minutes: float = 3.0
     validate_every: int = 1
 
@@ -164,17 +167,27 @@ def train_clip(config: ClipTrainConfig, out: Path) -> Path:
     """Train as `config` says into `out`, going on where an interrupted run with equal settings stopped.
 
     Returns:
-        The folder, ready for `Clip.load`.
+        The folder, ready for `Clip.load`; at once, if such a run has already finished there.
 
     Raises:
-        UsageError: a setting does not fit, or `out` holds a run with other settings.
+        UsageError: a setting does not fit, or `out` holds a CLIP or a run with other settings.
         DatasetError, CheckpointError: data or weights cannot be read.
     """
+    if _is_finished(config, out):
+        return out
     return _Run(config, out).train()
 
 
-# --- the model
-# -----------------------------------------------------------------------------------------------------
+def _is_finished(config: ClipTrainConfig, out: Path) -> bool:
+    """Whether `out` holds the CLIP that `config` makes; a run that goes on there has its `state.pt` still."""
+    if not (out / CONFIG_FILE).exists() or (out / _STATE_FILE).exists():
+        return False
+    if read_folder_config(out).get("recipe") != _recipe(config):
+        raise UsageError(f"{out}: holds a CLIP that other settings made; choose another folder or remove it")
+    return True
+
+
+# --- the model ------------------------------------------------------------------------------------
 
 
 def model_config(config: ClipModelConfig, tokenizer: CaptionTokenizer) -> dict[str, Any]:
@@ -223,18 +236,14 @@ def _load_vision(model: Model, path: Path) -> None:
         weights = load_file(path)
     except Exception as error:  # safetensors raises its own error type, and OSError
         raise CheckpointError(f"{path}: not a safetensors file ({error})") from error
-    counters = {
-        name: value for name, value in tower.state_dict().items() if name.endswith("num_batches_tracked")
-    }
+    counters = {name: value for name, value in tower.state_dict().items() if name.endswith("num_batches_tracked")}
     weights = counters | weights
     wanted = tower.state_dict()
     missing = sorted(name for name in wanted if name not in weights)
     unfit = sorted(name for name in wanted if name in weights and weights[name].shape != wanted[name].shape)
     if missing or unfit:
         what = f"lacks {missing[0]}" if missing else f"has another shape of {unfit[0]}"
-        raise CheckpointError(
-            f"{path}: {what}, so it does not belong to this vision tower (setting model.vision)"
-        )
+        raise CheckpointError(f"{path}: {what}, so it does not belong to this vision tower (setting model.vision)")
     tower.load_state_dict({name: weights[name] for name in wanted})
 
 
@@ -245,22 +254,24 @@ def _timm_trunk(model: Model) -> nn.Module:
     return trunk
 
 
-def save_folder(model: Model, tokenizer: CaptionTokenizer, config: ClipModelConfig, out: Path) -> None:
+def save_folder(model: Model, tokenizer: CaptionTokenizer, config: ClipTrainConfig, out: Path) -> None:
     """Write the CLIP folder: matrices in fp16, vectors and scalars (norms, biases, logit scale) in fp32."""
     preprocess = {key: value for key, value in model.visual.preprocess_cfg.items() if key != "size"}
-    described = {"model_cfg": model_config(config, tokenizer), "preprocess_cfg": preprocess}
+    described = {
+        "model_cfg": model_config(config.model, tokenizer),
+        "preprocess_cfg": preprocess,
+        "recipe": _recipe(config),
+    }
     weights = {
         name: (value.half() if value.ndim > 1 and value.is_floating_point() else value).cpu().contiguous()
         for name, value in model.state_dict().items()
     }
     replace_file(out / TOKENIZER_FILE, tokenizer.to_json().encode())
-    with replacing(out / WEIGHTS_FILE) as temporary:
-        save_file(weights, temporary, metadata={"format": "pt"})
+    replace_file(out / WEIGHTS_FILE, save(weights, metadata={"format": "pt"}))
     replace_file(out / CONFIG_FILE, (json.dumps(described, indent=2) + "\n").encode())
 
 
-# --- pictures and captions
-# -----------------------------------------------------------------------------------------
+# --- pictures and captions ------------------------------------------------------------------------
 
 
 def moved(
@@ -315,18 +326,17 @@ class _Pictures:
         @torch.inference_mode()
         def chunk(start: int, stop: int) -> NDArray[Any]:
             images = self._preprocess.normalise(torch.from_numpy(pixels[start:stop].copy()).to(device))
+            images = images.contiguous(memory_format=torch.channels_last)  # a third faster for convolutions
             with self._run.autocast():
                 kept = [trunk(images), trunk(images.flip(-1))] if views > 1 else [trunk(images)]
             return np.asarray(torch.stack(kept, dim=1).half().cpu().numpy())
 
         shape = (len(dataset), views, trunk.num_features)
-        key = store._key(dataset.fingerprint, self._preprocess.to_json(), fingerprint(trunk), views)
+        key = store.key(dataset.fingerprint, self._preprocess.to_json(), fingerprint(trunk), views)
         path = store.kept_dir() / f"pooled-{key}.npy"
-        return store._filled(path, shape, np.dtype(np.float16), chunk, "encoding pictures")
+        return store.filled(path, shape, np.dtype(np.float16), chunk, "encoding pictures")
 
-    def embed(
-        self, pictures: NDArray[np.intp], rng: np.random.Generator | None
-    ) -> Float[Tensor, "batch dim"]:
+    def embed(self, pictures: NDArray[np.intp], rng: np.random.Generator | None) -> Float[Tensor, "batch dim"]:
         """Image embeddings (not normalised); augmented where `rng` is given."""
         visual, data = self._run.model.visual, self._run.config.data
         if self._run.config.model.freeze_vision:
@@ -341,8 +351,7 @@ class _Pictures:
         return embedded
 
 
-# --- the run
-# -------------------------------------------------------------------------------------------------------
+# --- the run --------------------------------------------------------------------------------------
 
 
 class _Run:
@@ -353,7 +362,7 @@ class _Run:
         data, optim = config.data, config.optim
         if optim.threads:
             torch.set_num_threads(optim.threads)
-        self.device = _device(optim.device)
+        self.device = choose_device(optim.device)
         _seeded(optim.seed, 0)
         train_set = open_dataset(data.train_images, data.train_annotations)
         val_set = open_dataset(data.val_images, data.val_annotations)
@@ -366,9 +375,7 @@ class _Run:
         self.pictures = _Pictures(train_set, self, mirrored=data.mirror)
         self.val_pictures = _Pictures(val_set, self, mirrored=False)
         self.loss = open_clip.ClipLoss()
-        self.optimizer = torch.optim.AdamW(
-            _groups(self.model, optim), lr=optim.lr, betas=(0.9, 0.98), eps=1e-6
-        )
+        self.optimizer = torch.optim.AdamW(_groups(self.model, optim), lr=optim.lr, betas=(0.9, 0.98), eps=1e-6)
         self.steps_an_epoch = max(1, len(self.captions.pictures) // optim.batch)
         self.total = self.steps_an_epoch * optim.epochs
         self.step = 0
@@ -376,7 +383,7 @@ class _Run:
 
     def autocast(self) -> torch.autocast:
         """Mixed precision, where the settings ask for it."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.optim.precision == "bf16")
+        return autocast(self.device, self.config.optim.precision)
 
     def train(self) -> Path:
         """Run to the end."""
@@ -392,9 +399,10 @@ class _Run:
                 if self.step % self.steps_an_epoch == 0:
                     found = self._end_of_epoch(losses, time.monotonic() - began) or found
                     losses = []
-                if time.monotonic() - saved > 60 * self.config.optim.save_minutes or self.step == self.total:
+                if time.monotonic() - saved > 60 * self.config.optim.save_minutes:
                     self._save()
                     saved = time.monotonic()
+        (self.out / _STATE_FILE).unlink(missing_ok=True)
         return self.out
 
     def _one_step(self) -> float:
@@ -413,7 +421,7 @@ class _Run:
         unit_image, unit_text = F.normalize(image.float(), dim=-1), F.normalize(text.float(), dim=-1)
         loss: Tensor = self.loss(unit_image, unit_text, self.model.logit_scale.exp())
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), optim.clip_norm)
         self.optimizer.step()
         with torch.no_grad():
@@ -431,7 +439,8 @@ class _Run:
         if epoch % self.config.optim.validate_every and self.step < self.total:
             return ""
         score = self.validate()
-        save_folder(self.model, self.tokenizer, self.config.model, self.out)
+        self._save()  # before the folder: while a run is not over, there is a state in it
+        save_folder(self.model, self.tokenizer, self.config, self.out)
         row = {
             "epoch": epoch,
             "step": self.step,
@@ -442,8 +451,7 @@ class _Run:
             "truncated_captions": self.captions.truncated,
             "seconds": round(seconds),
         }
-        with (self.out / _LOG_FILE).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
+        self._log([*self._logged(), row])
         return f", R@1 {score.text_to_image:.1%} text to image, {score.image_to_text:.1%} image to text"
 
     @torch.inference_mode()
@@ -465,7 +473,7 @@ class _Run:
 
     def _save(self) -> None:
         state = {
-            "config": _comparable(self.config),
+            "recipe": _recipe(self.config),
             "step": self.step,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -481,16 +489,20 @@ class _Run:
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
         except Exception as error:  # a damaged archive raises anything from zipfile's to pickle's errors
-            raise CheckpointError(
-                f"{path}: damaged; remove it to train from the beginning ({error})"
-            ) from error
-        if state["config"] != _comparable(self.config):
-            raise UsageError(
-                f"{self.out}: holds a run with other settings; choose another folder or remove it"
-            )
+            raise CheckpointError(f"{path}: damaged; remove it to train from the beginning ({error})") from error
+        if state.get("recipe") != _recipe(self.config):
+            raise UsageError(f"{self.out}: holds a run with other settings; choose another folder or remove it")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+        self._log([row for row in self._logged() if row["step"] <= self.step])
+
+    def _logged(self) -> list[dict[str, Any]]:
+        path = self.out / _LOG_FILE
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def _log(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        replace_file(self.out / _LOG_FILE, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
 def _tokenizer(config: ClipModelConfig, dataset: Dataset) -> CaptionTokenizer:
@@ -532,13 +544,6 @@ def _seeded(seed: int, step: int) -> np.random.Generator:
     return rng
 
 
-def _device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("optim.device = cuda: torch sees no GPU here; use cpu or auto")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
-def _comparable(config: ClipTrainConfig) -> str:
-    return json.dumps(dataclasses.asdict(config), default=str, sort_keys=True)
+def _recipe(config: ClipTrainConfig) -> str:
+    """SHA-256 of all settings: two runs with the same go the same way."""
+    return hashlib.sha256(json.dumps(dataclasses.asdict(config), default=str, sort_keys=True).encode()).hexdigest()

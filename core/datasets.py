@@ -75,8 +75,8 @@ class Dataset:
         items: The pictures.
         annotations: The json with the references, None for a plain folder.
         name: A short name for people, from the file's or folder's name.
-        fingerprint: SHA-256 over the pictures' paths, file sizes and references: equal for copies of a
-            dataset.
+        fingerprint: SHA-256 over the pictures' paths, file sizes and references in their order: equal for
+            copies of a dataset.
     """
 
     root: Path
@@ -153,9 +153,7 @@ def load_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     except FileNotFoundError as error:
         raise DatasetError(f"the picture {_show(path)} does not exist") from error
     except UnidentifiedImageError as error:
-        raise DatasetError(
-            f"{_show(path)} is not a PNG, JPEG, WebP or BMP picture, or is cut short"
-        ) from error
+        raise DatasetError(f"{_show(path)} is not a PNG, JPEG, WebP or BMP picture, or is cut short") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DatasetError(f"{_show(path)} is too large: over the limit of {max_pixels:,} pixels") from error
     except Exception as error:  # Pillow's decoders raise almost anything on a damaged file
@@ -220,9 +218,7 @@ def _read_json(path: Path) -> Mapping[str, Any]:
             f"{_show(path)} is not valid json: {error.msg} at line {error.lineno}, column {error.colno}"
         ) from error
     except UnicodeDecodeError as error:
-        raise DatasetError(
-            f"{_show(path)} is not UTF-8 text: byte {error.start} cannot be decoded"
-        ) from error
+        raise DatasetError(f"{_show(path)} is not UTF-8 text: byte {error.start} cannot be decoded") from error
     except (RecursionError, ValueError) as error:
         raise DatasetError(
             f"{_show(path)} is not a json of annotations: nested too deeply or numbers too long"
@@ -322,8 +318,8 @@ def _file_sizes(root: Path, items: Sequence[Item]) -> list[int]:
 
 
 def _fingerprint(items: Sequence[Item], sizes: Sequence[int]) -> str:
-    """Hash paths, sizes and references, in an order that does not depend on how the dataset lists them."""
-    rows = sorted([item.path, size, list(item.references)] for item, size in zip(items, sizes, strict=True))
+    """Hash paths, sizes and references in the order of the items: what is kept by index relies on it."""
+    rows = ([item.path, size, list(item.references)] for item, size in zip(items, sizes, strict=True))
     digest = hashlib.sha256()
     for row in rows:
         digest.update(json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n")

@@ -15,7 +15,9 @@ Source: Vaswani et al. 2017, "Attention is all you need"; pre-norm (`norm_first`
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -98,7 +100,8 @@ class Attention(nn.Module):
 
     def split(self, x: Float[Tensor, "batch position width"]) -> Float[Tensor, "batch head position channel"]:
         """Cut the channels into heads."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        out: Tensor = x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return out
 
     def merge(self, x: Float[Tensor, "batch head position channel"]) -> Float[Tensor, "batch position width"]:
         """Lay the heads' channels side by side and project them."""
@@ -151,9 +154,8 @@ class DecoderLayer(nn.Module):
         cross: KeyValue,
         own: KeyValue | None = None,
         length: int = 0,
-        *,
-        need_weights: bool = False,
-    ) -> tuple[Float[Tensor, "caption token width"], Float[Tensor, "caption head token position"] | None]:
+        looked: list[Tensor] | None = None,
+    ) -> Float[Tensor, "caption token width"]:
         """One layer on.
 
         Args:
@@ -161,29 +163,26 @@ class DecoderLayer(nn.Module):
             cross: keys and values of the images; its batch divides the number of captions.
             own: in step-by-step decoding, the keys and values kept so far; this token's are added in place.
             length: tokens kept in `own` so far.
-            need_weights: return the cross-attention weights too.
+            looked: where given, the cross-attention weights ``[caption, head, token, position]`` are appended to it.
         """
-        weights: Tensor | None = None
+        x = self._residual(x, self.norm1, partial(self._look_back, own=own, length=length))
+        x = self._residual(x, self.norm2, partial(self._look_at_image, cross=cross, looked=looked))
+        return self._residual(x, self.norm3, self._feed_forward)
 
-        def self_block(y: Tensor) -> Tensor:
-            return self.dropout(self._look_back(y, own, length))
+    def _residual(self, x: Tensor, norm: nn.LayerNorm, block: Callable[[Tensor], Tensor]) -> Tensor:
+        """Add a block's output, with the norm before the block or behind the sum."""
+        out: Tensor = x + self.dropout(block(norm(x))) if self.norm_first else norm(x + self.dropout(block(x)))
+        return out
 
-        def cross_block(y: Tensor) -> Tensor:
-            nonlocal weights
-            seen, weights = self._look_at_image(y, cross, need_weights=need_weights)
-            return self.dropout(seen)
+    def _feed_forward(self, x: Float[Tensor, "caption token width"]) -> Float[Tensor, "caption token width"]:
+        out: Tensor = self.linear2(self.dropout(F.gelu(self.linear1(x))))
+        return out
 
-        def feedforward_block(y: Tensor) -> Tensor:
-            return self.dropout(self.linear2(self.dropout(F.gelu(self.linear1(y)))))
-
-        blocks = ((self.norm1, self_block), (self.norm2, cross_block), (self.norm3, feedforward_block))
-        for norm, block in blocks:
-            x = x + block(norm(x)) if self.norm_first else norm(x + block(x))
-        return x, weights
-
-    def _look_back(self, x: Tensor, own: KeyValue | None, length: int) -> Tensor:
-        new = self.self_attn.key_value(x)
-        query = self.self_attn.query(x)
+    def _look_back(
+        self, x: Float[Tensor, "caption token width"], own: KeyValue | None, length: int
+    ) -> Float[Tensor, "caption token width"]:
+        """Self-attention over the tokens so far."""
+        new, query = self.self_attn.key_value(x), self.self_attn.query(x)
         if own is None:
             return self.self_attn.merge(self.self_attn.attend(query, new, causal=True))
         own.key[:, :, length : length + 1] = new.key
@@ -192,19 +191,19 @@ class DecoderLayer(nn.Module):
         return self.self_attn.merge(self.self_attn.attend(query, kept))
 
     def _look_at_image(
-        self, x: Float[Tensor, "caption token width"], cross: KeyValue, *, need_weights: bool
-    ) -> tuple[Tensor, Tensor | None]:
+        self, x: Float[Tensor, "caption token width"], cross: KeyValue, looked: list[Tensor] | None
+    ) -> Float[Tensor, "caption token width"]:
         """Cross-attention; the captions of one image are queries of one call, so its keys are not repeated."""
-        captions, tokens, _ = x.shape
+        captions, tokens, width = x.shape
         images = cross.key.shape[0]
-        query = self.multihead_attn.query(x.reshape(images, -1, x.shape[-1]))
-        if not need_weights:
+        query = self.multihead_attn.query(x.reshape(images, -1, width))
+        if looked is None:
             seen = self.multihead_attn.attend(query, cross)
-            return self.multihead_attn.merge(seen).reshape(captions, tokens, -1), None
-        weights = self.multihead_attn.weights(query, cross)
-        seen = weights.to(cross.value.dtype) @ cross.value
-        by_caption = weights.unflatten(2, (captions // images, tokens)).transpose(1, 2).flatten(0, 1)
-        return self.multihead_attn.merge(seen).reshape(captions, tokens, -1), by_caption
+        else:
+            weights = self.multihead_attn.weights(query, cross)
+            seen = weights.to(cross.value.dtype) @ cross.value
+            looked.append(weights.unflatten(2, (captions // images, tokens)).transpose(1, 2).flatten(0, 1))
+        return self.multihead_attn.merge(seen).reshape(captions, tokens, width)
 
 
 class Decoder(nn.Module):
@@ -232,7 +231,7 @@ class Decoder(nn.Module):
         """Logits of the next token behind each token; ``caption`` is a multiple of ``image``, images in order."""
         x = self._embed(tokens, 0)
         for layer, cross in zip(self.layers, self._cross(memory), strict=True):
-            x, _ = layer(x, cross)
+            x = layer(x, cross)
         return self._logits(x)
 
     def forward_with_attention(
@@ -240,11 +239,10 @@ class Decoder(nn.Module):
     ) -> tuple[Float[Tensor, "caption token vocabulary"], Float[Tensor, "caption token layer head position"]]:
         """As `forward`, and the cross-attention weights by which each next token was predicted."""
         x = self._embed(tokens, 0)
-        by_layer = []
+        looked: list[Tensor] = []
         for layer, cross in zip(self.layers, self._cross(memory), strict=True):
-            x, weights = layer(x, cross, need_weights=True)
-            by_layer.append(weights)
-        return self._logits(x), torch.stack(by_layer, dim=1).permute(0, 3, 1, 2, 4)
+            x = layer(x, cross, looked=looked)
+        return self._logits(x), torch.stack(looked, dim=1).permute(0, 3, 1, 2, 4)
 
     def start(self, memory: Float[Tensor, "image position channel"], captions: int = 1) -> DecoderState:
         """State for `captions` empty captions an image; the image's keys and values are computed here, once."""
@@ -258,7 +256,7 @@ class Decoder(nn.Module):
         """Logits of the token behind `tokens`; `state` moves on by one."""
         x = self._embed(tokens[:, None], state.length)
         for layer, cross, own in zip(self.layers, state.cross, state.own, strict=True):
-            x, _ = layer(x, cross, own, state.length)
+            x = layer(x, cross, own, state.length)
         state.length += 1
         return self._logits(x)[:, 0]
 

@@ -186,8 +186,8 @@ def _collect(pool: _Beams, eos: int) -> list[list[Hypothesis]]:
     tokens, logprobs, scores = pool.tokens.tolist(), pool.logprobs.tolist(), pool.scores.tolist()
     return [
         [
-            _hypothesis(*beam, eos, score)
-            for *beam, score in zip(tokens[image], logprobs[image], scores[image], strict=True)
+            _hypothesis(ids, likely, eos, score)
+            for ids, likely, score in zip(tokens[image], logprobs[image], scores[image], strict=True)
             if score > -float("inf")
         ]
         for image in range(len(tokens))

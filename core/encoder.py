@@ -16,6 +16,7 @@ from typing import Any
 import timm
 import torch
 from jaxtyping import Float
+from timm.data.config import resolve_model_data_config
 from torch import Tensor, nn
 
 from ..cache.errors import CheckpointError
@@ -157,7 +158,7 @@ def _create(config: EncoderConfig, *, load_weights: bool) -> Any:
 
 def _preprocess(model: Any, config: EncoderConfig) -> Preprocess:
     """Preprocessing from timm's data config, with the model's true input size and the user's overrides."""
-    data: dict[str, Any] = dict(timm.data.resolve_model_data_config(model))
+    data: dict[str, Any] = dict(resolve_model_data_config(model))
     size = getattr(getattr(model, "patch_embed", None), "img_size", None)
     if size is not None:
         data["input_size"] = (3, *size)

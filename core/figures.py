@@ -6,7 +6,8 @@ through the inverse of the preprocessing, patch by patch without smoothing; the 
 model never saw is dark and hatched.
 
 No torch, and no matplotlib before a figure is drawn: this is the one module of `core` that the browser uses.
-It draws with matplotlib's object interface (no pyplot, no global state), so that a worker thread may use it.
+It draws with matplotlib's object interface, without pyplot and its global figures, so that a worker thread
+may use it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import io
 import re
 import textwrap
 import unicodedata
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,6 +30,7 @@ from ..cache.text import printable
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
+    from matplotlib.ft2font import FT2Font
     from numpy.typing import NDArray
 
     from ..cache.codec import Head
@@ -63,11 +64,8 @@ _HATCH: Final = 6  # pixels
 _LONGEST_NAME: Final = 80  # characters, of up to three bytes, of the 255 that file systems take
 _MOST_COPIES: Final = 10_000
 
-# A caption may hold characters that the figure's font lacks; matplotlib draws a box and would warn each time.
-warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from font")
 
-
-def attention_grid(  # noqa: PLR0913 (all but the first three have defaults)
+def attention_grid(
     image: Image.Image,
     maps: Sequence[tuple[str, NDArray[np.floating]]],
     view: View,
@@ -128,7 +126,7 @@ def attention_grid(  # noqa: PLR0913 (all but the first three have defaults)
     return figure
 
 
-def sample_grid(  # noqa: PLR0913 (the choices of a reader, all with defaults)
+def sample_grid(
     cache: Cache,
     index: int,
     *,
@@ -209,9 +207,7 @@ def save_figure(figure: Figure, path: Path, *, overwrite: bool = False) -> Path:
     return target
 
 
-def grid_file_name(
-    name: str, score: str | None = None, value: float | None = None, suffix: str = ".png"
-) -> str:
+def grid_file_name(name: str, score: str | None = None, value: float | None = None, suffix: str = ".png") -> str:
     """Return the file name of a sample's grid, such as `000000179758-clipscore-0.7150.png`.
 
     Characters of `name` that could leave the folder or trouble a shell become "_".
@@ -320,7 +316,7 @@ def _cell(figure: Figure, pixels: NDArray[np.uint8], label: str, place: tuple[fl
         yticks=[],
     )
     axes.imshow(pixels)  # aspect "equal": a picture keeps its shape
-    text, size = _fit(printable(label), _CELL)
+    text, size = _fit(_drawable(label), _CELL)
     axes.set_title(text, fontsize=size, pad=3.0, parse_math=False)
 
 
@@ -336,13 +332,26 @@ def _text_height(lines: Sequence[str], size: float) -> float:
     return len(lines) * size * _LINE / _POINTS
 
 
-def _text_width(text: str, size: float) -> float:
-    """Return how wide a text is in inches, in the figure's font."""
+def _font(size: float) -> FT2Font:
+    """Return the figure's font, to measure with."""
     from matplotlib.font_manager import FontProperties, findfont, get_font  # noqa: PLC0415
-    from matplotlib.ft2font import LoadFlags  # noqa: PLC0415
 
     font = get_font(findfont(FontProperties()))
     font.set_size(size, _POINTS)
+    return font
+
+
+def _drawable(text: str) -> str:
+    """Return a text safe to draw; U+FFFD stands for what the font lacks (matplotlib would warn each time)."""
+    font = _font(_TITLE_SIZE)
+    return "".join(sign if font.get_char_index(ord(sign)) else "\ufffd" for sign in printable(text))
+
+
+def _text_width(text: str, size: float) -> float:
+    """Return how wide a text is in inches."""
+    from matplotlib.ft2font import LoadFlags  # noqa: PLC0415
+
+    font = _font(size)
     font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
     return font.get_width_height()[0] / _SUBPIXELS / _POINTS
 
@@ -350,7 +359,7 @@ def _text_width(text: str, size: float) -> float:
 def _wrap(text: str, size: float, width: float) -> list[str]:
     """Break a text into lines of at most `width` inches; a word longer than a line is broken too."""
     lines: list[str] = []
-    for line in text.splitlines():
+    for line in map(_drawable, text.splitlines()):
         natural = _text_width(line, size)
         if natural <= width:
             lines.append(line)

@@ -120,9 +120,9 @@ def grounding(cache: Cache, boxes: Boxes) -> Grounding:
             if covered.sum() <= 0:
                 unseen += 1
                 continue
-            looked = weights[pieces].mean(axis=0)
-            looked = looked / looked.sum(axis=-1, keepdims=True).clip(1e-12)
-            mean = looked.mean(axis=1)
+            by_head = weights[pieces].mean(axis=0)
+            mean = _shares(by_head.mean(axis=1))  # as the browser shows it: the mean over heads, then patches alone
+            looked = _shares(by_head)
             masses.append(looked @ covered)
             masses_of_mean.append(mean @ covered)
             points.append(covered[looked.argmax(axis=-1)] >= 0.5)  # noqa: PLR2004 (more than half of the patch)
@@ -139,6 +139,12 @@ def grounding(cache: Cache, boxes: Boxes) -> Grounding:
         words=len(chances),
         unseen=unseen,
     )
+
+
+def _shares(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Let the last axis sum to 1; zeros stay."""
+    shares: NDArray[np.float32] = weights / weights.sum(axis=-1, keepdims=True).clip(1e-12)
+    return shares
 
 
 def _named_things(sample: Sample, boxes: Boxes) -> list[tuple[list[int], list[Box]]]:

@@ -95,7 +95,7 @@ class Preprocess:
         else:
             from timm.data.config import resolve_model_data_config  # noqa: PLC0415 (slow, rarely needed)
 
-            config = resolve_model_data_config(source)  # type: ignore[no-untyped-call]
+            config = resolve_model_data_config(source)
             input_size = input_size or _embedded_size(source)
         channels, height, width = config["input_size"]
         if channels != _CHANNELS:
@@ -176,9 +176,7 @@ class Preprocess:
         canvas.paste(image, (-left, -top))
         return np.array(canvas)
 
-    def normalise(
-        self, batch: UInt8[Tensor, "batch height width 3"]
-    ) -> Float[Tensor, "batch 3 height width"]:
+    def normalise(self, batch: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch 3 height width"]:
         """Turn a batch of `pixels` into the model's input, float32 on the batch's own device."""
         values = batch.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
         # The three steps of torchvision's ToTensor and Normalize, in their order, so that no bit differs.

@@ -7,7 +7,6 @@ Writing never ends a run: when the terminal has gone away, progress falls silent
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import sys
@@ -57,6 +56,7 @@ class Progress:
         self._clock = clock
         self._redraws = _is_terminal(self._stream)
         self._interval = REDRAW_SECONDS if self._redraws else LINE_SECONDS
+        self._gone = False
         self._note = ""
         self._skipped = 0
         self._started = self._shown = clock()
@@ -136,16 +136,18 @@ class Progress:
             self._write("", self._line(), "\n")
 
     def _write(self, before: str, line: str, after: str) -> None:
+        if self._gone:
+            return
         try:
             self._stream.write(before + line + after)
             self._stream.flush()
         except (OSError, ValueError):  # the terminal was closed, or the pipe's reader left
-            self._interval = math.inf
+            self._gone = True
 
 
 def duration(seconds: float) -> str:
     """``seconds`` for a person: ``"0.4 s"``, ``"42 s"``, ``"3 min 05 s"``, ``"2 h 07 min"``."""
-    if seconds < 1:
+    if seconds < 0.95:  # noqa: PLR2004 - what would be printed as 1.0
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from .datasets import Dataset, load_image
+from .device import autocast
 from .encoder import Encoder
 from .preprocess import Preprocess
 from .progress import Progress
@@ -43,7 +44,7 @@ def pixels(dataset: Dataset, preprocess: Preprocess, folder: Path, workers: int 
         workers: threads that decode.
     """
     geometry = {key: value for key, value in preprocess.to_json().items() if key not in ("mean", "std")}
-    path = folder / f"pixels-{_key(dataset.fingerprint, geometry)}.npy"
+    path = folder / f"pixels-{key(dataset.fingerprint, geometry)}.npy"
     height, width = preprocess.input_size
 
     def one(index: int) -> NDArray[np.uint8]:
@@ -53,11 +54,18 @@ def pixels(dataset: Dataset, preprocess: Preprocess, folder: Path, workers: int 
         return np.stack(list(pool.map(one, range(start, stop))))
 
     with ThreadPoolExecutor(workers) as pool:
-        return _filled(path, (len(dataset), height, width, 3), np.dtype(np.uint8), chunk, "reading pictures")
+        return filled(path, (len(dataset), height, width, 3), np.dtype(np.uint8), chunk, "reading pictures")
 
 
 def features(
-    dataset: Dataset, encoder: Encoder, identity: str, folder: Path, *, mirrored: bool, workers: int = 2
+    dataset: Dataset,
+    encoder: Encoder,
+    identity: str,
+    folder: Path,
+    *,
+    mirrored: bool,
+    precision: str = "fp32",
+    workers: int = 2,
 ) -> NDArray[np.float16]:
     """A frozen encoder's memory of each picture, ``[picture, view, position, channel]``; view 1 is mirrored.
 
@@ -67,10 +75,11 @@ def features(
         identity: what tells the encoder's weights from others (part of the key).
         folder: where the store lies.
         mirrored: keep the mirrored view too.
+        precision: see `autocast`; bf16 is about three times as fast on a CPU that has it.
         workers: threads that decode.
     """
     views = 2 if mirrored else 1
-    key = _key(dataset.fingerprint, encoder.preprocess.to_json(), identity, views)
+    name = key(dataset.fingerprint, encoder.preprocess.to_json(), identity, views, precision)
     shape = (len(dataset), views, encoder.positions, encoder.channels)
     device = next(encoder.parameters()).device
     source = pixels(dataset, encoder.preprocess, folder, workers)
@@ -78,12 +87,14 @@ def features(
     @torch.inference_mode()
     def chunk(start: int, stop: int) -> NDArray[Any]:
         images = encoder.preprocess.normalise(torch.from_numpy(source[start:stop].copy()).to(device))
-        kept = [encoder(images).tokens]
-        if mirrored:
-            kept.append(encoder(images.flip(-1)).tokens)
+        images = images.contiguous(memory_format=torch.channels_last)  # a third faster for convolutions
+        with autocast(device, precision):
+            kept = [encoder(images).tokens]
+            if mirrored:
+                kept.append(encoder(images.flip(-1)).tokens)
         return torch.stack(kept, dim=1).half().cpu().numpy()
 
-    return _filled(folder / f"features-{key}.npy", shape, np.dtype(np.float16), chunk, "encoding pictures")
+    return filled(folder / f"features-{name}.npy", shape, np.dtype(np.float16), chunk, "encoding pictures")
 
 
 def encoder_identity(encoder: Encoder) -> str:
@@ -96,11 +107,12 @@ def encoder_identity(encoder: Encoder) -> str:
     return digest.hexdigest()
 
 
-def _key(*parts: Any) -> str:
+def key(*parts: Any) -> str:
+    """A short name made of JSON-able parts: what a store is found by."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _filled(
+def filled(
     path: Path,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],

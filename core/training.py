@@ -1,7 +1,7 @@
 """Training a captioner: cross-entropy on the next token, AdamW, validation by greedy captions and CIDEr.
 
-Contract of the output folder: ``best/`` and ``last/`` are captioner checkpoints, ``log.jsonl`` a line an epoch,
-``state.pt`` the resumable state while the run goes on. Every step draws its randomness (order, captions, mirroring,
+Contract of the output folder: ``best/`` and ``last/`` are captioner checkpoints, ``log.jsonl`` has a line an epoch,
+``state.pt`` is the resumable state, ``tokenizer.json`` the tokenizer learnt from the captions. Every step draws its randomness (order, captions, mirroring,
 dropout) from (seed, step) alone, so that a run that was killed goes on with the very steps that were left.
 """
 
@@ -14,20 +14,22 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..cache.errors import UsageError
+from ..cache.files import replace_file, replacing
 from . import store
 from .captioner import Captioner, CaptionerConfig
 from .datasets import Dataset, open_dataset
 from .decoding import Decoding, decode
-from .device import choose_device
+from .device import autocast, choose_device
 from .encoder import Memory
 from .metrics.evaluate import evaluate
 from .progress import Progress
@@ -49,7 +51,9 @@ class Pictures:
         if self._frozen:
             encoder.eval()
             identity = store.encoder_identity(encoder)
-            self._kept = store.features(dataset, encoder, identity, folder, mirrored=config.data.mirror)
+            self._kept: NDArray[Any] = store.features(
+                dataset, encoder, identity, folder, mirrored=config.data.mirror, precision=config.optim.precision
+            )
         else:
             self._kept = store.pixels(dataset, encoder.preprocess, folder)
 
@@ -87,11 +91,7 @@ class Run:
         captions = [caption for item in self.train_set for caption in item.references]
         if not captions:
             raise UsageError(f"{config.data.train_annotations}: no captions to learn from")
-        tokenizer = (
-            CaptionTokenizer.from_file(config.data.tokenizer)
-            if config.data.tokenizer
-            else CaptionTokenizer.train(captions, config.data.vocabulary)
-        )
+        tokenizer = _tokenizer(config, captions, out)
         self.captioner = Captioner(CaptionerConfig(config.encoder, config.decoder), tokenizer).to(self.device)
         if optim.freeze_encoder:
             self.captioner.encoder.requires_grad_(requires_grad=False)
@@ -112,7 +112,7 @@ class Run:
     @property
     def judged(self) -> Captioner:
         """The captioner that is validated and kept: the averaged one, if there is one."""
-        return self.average.module if self.average is not None else self.captioner
+        return cast("Captioner", self.average.module) if self.average is not None else self.captioner
 
     def train(self) -> Path:
         """Run to the end; the folder of the best checkpoint."""
@@ -151,7 +151,7 @@ class Run:
         if optim.freeze_encoder:
             self.captioner.encoder.eval()
         indices = np.array([self.encoded[row][0] for row in rows])
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=optim.precision == "bf16"):
+        with autocast(self.device, optim.precision):
             memory = pictures.memory(indices, rng)
             logits = self.captioner.decoder(memory.tokens, tokens[:, :-1])
         loss = caption_loss(logits, tokens[:, 1:], self.captioner.tokenizer.pad_id, optim.label_smoothing)
@@ -200,12 +200,10 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict() if self.average is not None else None,
         }
-        temporary = self.out / "state.pt.tmp"
-        torch.save(state, temporary)
-        temporary.replace(self.out / "state.pt")
+        with replacing(self.out / "state.pt") as temporary:
+            torch.save(state, temporary)
 
     def _restore(self) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
         path = self.out / "state.pt"
         if not path.is_file():
             return
@@ -243,6 +241,17 @@ def caption_loss(
     return F.cross_entropy(
         logits.float().flatten(0, 1), wanted.flatten(), ignore_index=_IGNORED, label_smoothing=label_smoothing
     )
+
+
+def _tokenizer(config: TrainConfig, captions: Sequence[str], out: Path) -> CaptionTokenizer:
+    """The tokenizer of the settings, or one learnt here: once, since the library breaks ties differently each time."""
+    if config.data.tokenizer:
+        return CaptionTokenizer.from_file(config.data.tokenizer)
+    kept = out / "tokenizer.json"
+    if not kept.is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        replace_file(kept, CaptionTokenizer.train(captions, config.data.vocabulary).to_json().encode())
+    return CaptionTokenizer.from_file(kept)
 
 
 def _encode_captions(

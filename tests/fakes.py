@@ -48,7 +48,7 @@ SCORES: tuple[Score, ...] = (
 )
 
 
-def make_cache(  # noqa: PLR0913, PLR0917 (a factory)
+def make_cache(  # noqa: PLR0917 (a factory)
     folder: Path,
     count: int = 12,
     seed: int = 0,
@@ -76,9 +76,7 @@ def make_cache(  # noqa: PLR0913, PLR0917 (a factory)
         overwrite: Replace a finished cache.
     """
     captions = CAPTIONS if words is None else tuple(words)
-    with CacheWriter(
-        folder, fake_plan(count, seed, folder), count, exact=exact, overwrite=overwrite
-    ) as writer:
+    with CacheWriter(folder, fake_plan(count, seed, folder), count, exact=exact, overwrite=overwrite) as writer:
         rows = [
             fake_row(index, captions[index % len(captions)], seed, layers, heads, grid, prefix)
             for index in range(count)
@@ -113,7 +111,7 @@ def fake_plan(count: int, seed: int = 0, folder: Path | None = None) -> dict[str
     }
 
 
-def fake_row(  # noqa: PLR0913, PLR0917
+def fake_row(  # noqa: PLR0917
     index: int,
     caption: str,
     seed: int = 0,
@@ -135,9 +133,7 @@ def fake_row(  # noqa: PLR0913, PLR0917
     word_of_piece.append(-1)
     size = [(320, 240), (240, 320), (256, 256), (400, 120)][index % 4]
     view = fake_view(size, grid)
-    references = (
-        () if index % 5 == 4 else tuple(f"{caption.lower()} number {n}" for n in range(1 + index % 5))
-    )
+    references = () if index % 5 == 4 else tuple(f"{caption.lower()} number {n}" for n in range(1 + index % 5))
     return Captioned(
         index=index,
         name=f"{index:012d}",
@@ -166,12 +162,10 @@ def split_word(word: str, longest: int = 4) -> list[str]:
 
 def fake_view(size: tuple[int, int], grid: tuple[int, int]) -> View:
     """Return the view of a centre crop at 16 pixels a patch."""
-    return view_for(
-        size=size, input_size=(grid[0] * 16, grid[1] * 16), crop_pct=0.9, crop_mode="center", grid=grid
-    )
+    return view_for(size=size, input_size=(grid[0] * 16, grid[1] * 16), crop_pct=0.9, crop_mode="center", grid=grid)
 
 
-def fake_attention(  # noqa: PLR0913, PLR0917
+def fake_attention(  # noqa: PLR0917
     rng: np.random.Generator, tokens: int, layers: int, heads: int, grid: tuple[int, int], prefix: int
 ) -> np.ndarray:
     """Return float32 [tokens, layers, heads, positions]: distributions, a bump that walks with the token."""
@@ -193,9 +187,7 @@ def fake_preview(rng: np.random.Generator, size: tuple[int, int]) -> bytes:
     width, height = size
     picture = Image.new("RGB", size, tuple(int(value) for value in rng.integers(90, 230, 3)))
     draw = ImageDraw.Draw(picture)
-    draw.rectangle(
-        (0, height * 2 // 3, width, height), fill=tuple(int(value) for value in rng.integers(20, 120, 3))
-    )
+    draw.rectangle((0, height * 2 // 3, width, height), fill=tuple(int(value) for value in rng.integers(20, 120, 3)))
     for _ in range(3):
         radius = int(rng.integers(10, 40))
         x, y = int(rng.integers(0, width)), int(rng.integers(0, height))

@@ -204,27 +204,34 @@ class BrowserApp(App[None], inherit_bindings=False):
         rank = self._ordering.rank_at(self._list.cursor) if count else None
         self._title.place = f"rank {formats.rank(rank)} of {count:,}" if count else "empty"
 
-    @on(SampleList.Selected)
-    def _select_sample(self) -> None:
-        self._show_place()
-        self._unit = None
-        self._ask()
+    def _go(self, position: int) -> None:
+        """Select a row of the list, without a word; a row beyond an end means the one at that end."""
+        position = max(0, min(position, len(self._source) - 1))
+        if self._ordering and position != self._list.cursor:
+            self._list.cursor = position
+            self._unit = None
+            self._show_place()
+            self._ask()
+
+    @on(SampleList.Clicked)
+    def _click_row(self, message: SampleList.Clicked) -> None:
+        self._go(message.position)
 
     def action_sample(self, step: int) -> None:
         """Go some rows down or up."""
-        self._list.move_to(self._list.cursor + step)
+        self._go(self._list.cursor + step)
 
     def action_page(self, pages: int) -> None:
         """Go pages down or up."""
-        self._list.move_to(self._list.cursor + pages * self._list.page)
+        self._go(self._list.cursor + pages * self._list.page)
 
     def action_top(self) -> None:
         """Go to the first row."""
-        self._list.move_to(0)
+        self._go(0)
 
     def action_last(self) -> None:
         """Go to the last row."""
-        self._list.move_to(len(self._source) - 1)
+        self._go(len(self._source) - 1)
 
     @on(ListHead.Clicked)
     def action_reverse(self) -> None:
@@ -346,6 +353,7 @@ class BrowserApp(App[None], inherit_bindings=False):
             self._timer = self.set_timer(DEBOUNCE, self._read)
 
     def _read(self) -> None:
+        self._timer = None
         if self._wanted is not None:
             self._develop(self._wanted)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..cache.errors import UsageError
 from ..cache.places import last_cache
@@ -13,7 +13,8 @@ from ..cache.places import last_cache
 if TYPE_CHECKING:
     from pathlib import Path
 
-_COMMAND = (sys.executable, "-m", "hw3_browse.core.cli", "demo", "--no-browse")
+_COMMAND: Final = (sys.executable, "-m", "hw3_browse.core.cli", "demo", "--no-browse")
+_STANDARD_ERROR: Final = 2  # standard output is the list's, which may be piped to a program
 
 
 def cache_to_open() -> Path:
@@ -31,7 +32,7 @@ def cache_to_open() -> Path:
             "pip install 'hw3-browse[models]'"
         )
     print("no cache yet: computing the bundled demo first (hw3 demo)", file=sys.stderr, flush=True)
-    done = subprocess.run(_COMMAND, stdout=sys.stderr, check=False)  # noqa: S603 (our own command, no shell)
+    done = subprocess.run(_COMMAND, stdout=_STANDARD_ERROR, check=False)  # noqa: S603 (our own command, no shell)
     found = last_cache()
     if done.returncode or found is None:
         raise UsageError(f"the demo could not be computed (exit code {done.returncode}); see the lines above")

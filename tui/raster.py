@@ -84,7 +84,7 @@ def blend(
     Returns:
         uint8 [height, width, 3].
     """
-    grey = (photo @ _LUMA)[..., None]
+    grey = np.repeat((photo @ _LUMA)[..., None], 3, axis=-1)
     if monochrome:
         over = grey * (0.2 + 0.8 * values[..., None])
     else:

@@ -57,7 +57,7 @@ def _is_done(folder: Path, captioner: Path) -> bool:
     """Whether `folder` is a finished cache of this very captioner."""
     try:
         with Cache.open(folder) as cache:
-            return cache.manifest.plan["captioner"]["sha256"] == checkpoint_identity(captioner)["sha256"]
+            return bool(cache.manifest.plan["captioner"]["sha256"] == checkpoint_identity(captioner)["sha256"])
     except (CacheError, KeyError):
         return False
 

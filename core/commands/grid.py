@@ -61,8 +61,10 @@ def _chosen(cache: Cache, args: argparse.Namespace) -> list[int]:
 
 def _head(text: str) -> Head:
     """The argument of ``--head``."""
-    if text == "mean" or text == "max":  # noqa: PLR1714 (the type checker narrows this form)
-        return text
+    if text == "mean":
+        return "mean"
+    if text == "max":
+        return "max"
     if not text.isdecimal():
         raise UsageError(f"--head {text}: give mean, max, or a head's number from 0")
     return int(text)

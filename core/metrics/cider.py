@@ -43,9 +43,7 @@ def _document_frequency(counts: Counts, order: Order) -> Float[np.ndarray, " ngr
     return np.bincount(pairs % max(1, order.distinct), minlength=order.distinct).astype(np.float64)
 
 
-def _cosines(
-    counts: Counts, order: Order, rarity: Float[np.ndarray, " ngram"]
-) -> Float[np.ndarray, " reference"]:
+def _cosines(counts: Counts, order: Order, rarity: Float[np.ndarray, " ngram"]) -> Float[np.ndarray, " reference"]:
     """Clipped cosine of each reference and its picture's prediction."""
     predictions = order.predictions.count * rarity[order.predictions.gram]
     references = order.references.count * rarity[order.references.gram]

@@ -86,9 +86,7 @@ def _score(
     return corpus, scores
 
 
-def _tokenize(
-    predictions: Sequence[str], references: Sequence[Sequence[str]]
-) -> tuple[list[str], list[list[str]]]:
+def _tokenize(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
     """Tokenise all references, an empty line and all predictions at once (`ptb` says why so)."""
     flat = [caption for group in references for caption in group]
     tokens = tokenize([*flat, "", *predictions])

@@ -14,8 +14,9 @@ from ...cache.errors import Hw3Error
 
 # The scores must not depend on the locale of the machine.
 _UTF8 = ("-Dfile.encoding=UTF-8", "-Dstdin.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
-# Both programs are small and single-threaded: one collector thread, not one per core of a big server.
-_SMALL = ("-XX:+UseSerialGC", "-Xshare:auto")
+# Both programs run for seconds: one collector thread instead of one per core of a big server, and the quick
+# compiler alone (10,000 captions: 0.30 s of processor time instead of 0.44; 150,000: 0.73 s instead of 1.35).
+_SHORT_RUN = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 class JavaError(Hw3Error):
@@ -31,7 +32,7 @@ def java_command(memory: str = "1G") -> list[str]:
     Raises:
         JavaError: There is no Java.
     """
-    return [_java(), f"-Xmx{memory}", *_UTF8, *_SMALL]
+    return [_java(), f"-Xmx{memory}", *_UTF8, *_SHORT_RUN]
 
 
 def jar(name: str) -> Path:

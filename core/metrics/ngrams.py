@@ -100,9 +100,7 @@ def _number_words(captions: Sequence[str]) -> tuple[Int[np.ndarray, " word"], In
     return np.asarray(words, dtype=np.int64), lengths
 
 
-def _orders(
-    words: Int[np.ndarray, " word"], lengths: Int[np.ndarray, " caption"], pictures: int
-) -> tuple[Order, ...]:
+def _orders(words: Int[np.ndarray, " word"], lengths: Int[np.ndarray, " caption"], pictures: int) -> tuple[Order, ...]:
     row = np.repeat(np.arange(len(lengths)), lengths)
     end = np.repeat(np.cumsum(lengths), lengths)  # of each word's caption
     vocabulary = int(words.max(initial=0)) + 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes import make_cache
 from hypothesis import settings
 
-from fakes import make_cache
 from hw3_browse.cache.reader import Cache
 
 if TYPE_CHECKING:

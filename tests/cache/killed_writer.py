@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from fakes import CAPTIONS, SCORES, fake_embedding, fake_plan, fake_row, fake_scores
+
 from hw3_browse.cache.writer import CacheWriter
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import zstandard
+from fakes import fake_attention
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fakes import fake_attention
-from hw3_browse.cache.codec import Attention, decode, decode_mean, encode, encode_mean, grid_map
+from hw3_browse.cache.codec import Attention, Codec, decode, decode_mean, encode, encode_mean, grid_map
 from hw3_browse.cache.errors import CacheDamaged
 
 
-def attention(tokens=7, layers=2, heads=3, grid=(14, 14), prefix=1, seed=0):
-    return fake_attention(np.random.default_rng(seed), tokens, layers, heads, grid, prefix)
+def attention(tokens: int = 7, grid: tuple[int, int] = (14, 14), prefix: int = 1) -> np.ndarray:
+    """Return attention of 2 layers and 3 heads."""
+    return fake_attention(np.random.default_rng(0), tokens, 2, 3, grid, prefix)
 
 
 _WEIGHTS = hnp.arrays(
@@ -84,7 +85,7 @@ def test_wrong_axes_are_refused() -> None:
 
 @pytest.mark.parametrize("codec", ["u8-sqrt", "f16"])
 @given(st.data())
-def test_every_flipped_bit_is_noticed(codec, data) -> None:
+def test_every_flipped_bit_is_noticed(codec: Codec, data: st.DataObject) -> None:
     weights = attention(tokens=2, grid=(3, 3))
     blob = bytearray(encode(weights, codec))
     place = data.draw(st.integers(0, len(blob) * 8 - 1))
@@ -99,13 +100,13 @@ def test_every_flipped_bit_is_noticed(codec, data) -> None:
 
 @pytest.mark.parametrize("codec", ["u8-sqrt", "f16"])
 @given(st.binary(max_size=200))
-def test_any_bytes_are_refused_cleanly(codec, blob) -> None:
+def test_any_bytes_are_refused_cleanly(codec: Codec, blob: bytes) -> None:
     with pytest.raises(CacheDamaged):
         decode(blob, (2, 2, 3, 10), codec)
 
 
 @pytest.mark.parametrize("codec", ["u8-sqrt", "f16"])
-def test_cut_and_other_shapes_are_noticed(codec) -> None:
+def test_cut_and_other_shapes_are_noticed(codec: Codec) -> None:
     weights = attention()
     blob = encode(weights, codec)
     with pytest.raises(CacheDamaged):

@@ -136,8 +136,10 @@ def test_a_dataset_is_named_after_a_folder_that_says_something(tmp_path: Path, p
 def test_the_fingerprint_tells_datasets_apart_but_not_copies(folder: P2Data, tmp_path: Path) -> None:
     print_ = folder.open().fingerprint
     copy = P2Data(tmp_path / "copy")
-    copy.data["images"].reverse()  # the order of the list is not the dataset
     assert copy.open().fingerprint == print_
+    copy.data["images"].reverse()  # what is kept by index would be of another picture
+    assert copy.open().fingerprint != print_
+    copy.data["images"].reverse()
     copy.data["annotations"][0]["caption"] += "!"
     assert copy.open().fingerprint != print_
     copy.data["annotations"][0]["caption"] = copy.data["annotations"][0]["caption"][:-1]
@@ -359,9 +361,7 @@ def test_a_picture_that_is_none(tmp_path: Path) -> None:
 def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     path = write_image(tmp_path / "a.png", (100, 50))
     assert load_image(path, max_pixels=5000).size == (100, 50)
-    assert unread(path, max_pixels=4999).endswith(
-        "has 100 x 50 pixels, over the limit of 4,999: make it smaller"
-    )
+    assert unread(path, max_pixels=4999).endswith("has 100 x 50 pixels, over the limit of 4,999: make it smaller")
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -384,9 +384,10 @@ def test_damaged_bytes_give_a_picture_or_one_line(
     path = tmp_path_factory.mktemp("junk") / "a.jpg"
     path.write_bytes(content)
     try:
-        assert load_image(path, max_pixels=10_000).mode == "RGB"
+        outcome = load_image(path, max_pixels=10_000).mode
     except DatasetError as error:
-        assert str(error).isprintable()
+        outcome = str(error)
+    assert outcome == "RGB" or (outcome.isprintable() and "a.jpg" in outcome)
 
 
 @pytest.mark.parametrize(

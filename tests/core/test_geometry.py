@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -18,16 +18,14 @@ from torchvision.transforms import functional
 from torchvision.transforms.functional import _compute_resized_output_size
 
 from hw3_browse.cache.errors import DatasetError, UsageError
-from hw3_browse.cache.geometry import CROP_MODES, CropMode, View, crop_offset, resized_size, view_for
+from hw3_browse.cache.geometry import CropMode, View, crop_offset, resized_size, view_for
 
 MEAN = (0.2, 0.4, 0.6)
 FILL = [51, 102, 153]
 
-modes = st.sampled_from(CROP_MODES)
+modes: st.SearchStrategy[CropMode] = st.sampled_from(get_args(CropMode))
 crops = st.sampled_from([1.0, 0.95, 0.9, 0.89, 0.875, 0.5])
-inputs = st.one_of(
-    st.integers(8, 80).map(lambda side: (side, side)), st.tuples(st.integers(8, 80), st.integers(8, 80))
-)
+inputs = st.one_of(st.integers(8, 80).map(lambda side: (side, side)), st.tuples(st.integers(8, 80), st.integers(8, 80)))
 # Up to 250 pixels a side, so that a column or row number fits into eight bits.
 # Thinner ones are refused, which has its own test.
 pictures = st.tuples(st.integers(40, 250), st.integers(40, 250))
@@ -66,9 +64,7 @@ def test_every_input_pixel_comes_from_where_the_view_says(
 ) -> None:
     # Nearest-neighbour sampling shows the very pixel that timm took: an offset wrong by one is seen at once.
     view = view_for(size, input_size, crop_pct, mode, (1, 1))
-    found = transformed(
-        ramps(*size), "nearest", {"input_size": input_size, "crop_pct": crop_pct, "crop_mode": mode}
-    )
+    found = transformed(ramps(*size), "nearest", {"input_size": input_size, "crop_pct": crop_pct, "crop_mode": mode})
     across, down = expected_points(view)
     inside_x, inside_y = (across > 0) & (across < size[0]), (down > 0) & (down < size[1])
     inside = inside_y[:, None] & inside_x[None, :]
@@ -118,17 +114,13 @@ def test_the_crop_starts_where_torchvision_starts_it(resized: int, target: int) 
 
 
 @given(st.tuples(st.integers(1, 6000), st.integers(1, 6000)), inputs, crops)
-def test_the_resized_size_is_that_of_timm(
-    size: tuple[int, int], input_size: tuple[int, int], crop_pct: float
-) -> None:
+def test_the_resized_size_is_that_of_timm(size: tuple[int, int], input_size: tuple[int, int], crop_pct: float) -> None:
     width, height = size
     shape = torch.empty(3, height, width, device="meta")
     scaled = tuple(math.floor(side / crop_pct) for side in input_size)
     kept = {longest: ResizeKeepRatio.get_params(shape, scaled, longest) for longest in (0.0, 1.0)}
-    if scaled[0] == scaled[1]:
-        center = _compute_resized_output_size((height, width), [scaled[0]])
-    else:
-        center = kept[0.0]
+    square = scaled[0] == scaled[1]
+    center = _compute_resized_output_size((height, width), [scaled[0]]) if square else kept[0.0]
     assert resized_size(size, input_size, crop_pct, "center") == tuple(reversed(center))
     assert resized_size(size, input_size, crop_pct, "squash") == tuple(reversed(scaled))
     if min(kept[1.0]) > 0:
@@ -266,14 +258,8 @@ def test_an_empty_picture_is_refused() -> None:
     st.tuples(*[st.integers(-2, 3)] * 6),
     st.tuples(*[st.floats(-3, 3) | st.sampled_from([math.nan, math.inf])] * 4),
 )
-def test_numbers_that_are_no_view_are_refused(
-    sizes: tuple[int, ...], box: tuple[float, float, float, float]
-) -> None:
+def test_numbers_that_are_no_view_are_refused(sizes: tuple[int, ...], box: tuple[float, float, float, float]) -> None:
     width, height, rows, cols, input_width, input_height = sizes
-    assume(
-        min(sizes) < 1
-        or not all(math.isfinite(edge) for edge in box)
-        or not (box[0] < box[2] and box[1] < box[3])
-    )
+    assume(min(sizes) < 1 or not all(math.isfinite(edge) for edge in box) or not (box[0] < box[2] and box[1] < box[3]))
     with pytest.raises(ValueError, match="view must be"):
         View(width, height, box, rows, cols, input_width, input_height)

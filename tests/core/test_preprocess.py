@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from timm.data.config import resolve_model_data_config
 from timm.data.transforms_factory import create_transform
 
 from hw3_browse.cache.errors import CheckpointError, DatasetError, UsageError
@@ -46,8 +47,8 @@ def noise(width: int, height: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(values)
 
 
-@settings(max_examples=150, deadline=None)
-@given(configs, st.integers(8, 150), st.integers(8, 150))
+@settings(max_examples=80, deadline=None)
+@given(configs, st.integers(40, 150), st.integers(40, 150))
 def test_it_is_timms_evaluation_transform_to_the_bit(config: dict[str, Any], width: int, height: int) -> None:
     image = noise(width, height)
     preprocess = Preprocess.from_timm(config)
@@ -94,7 +95,7 @@ def test_a_grey_picture_is_converted() -> None:
 
 def test_the_settings_of_a_model() -> None:
     model = timm.create_model("vit_tiny_patch16_224", pretrained=False)
-    assert Preprocess.from_timm(model) == Preprocess.from_timm(timm.data.resolve_model_data_config(model))
+    assert Preprocess.from_timm(model) == Preprocess.from_timm(resolve_model_data_config(model))
     assert Preprocess.from_timm(model).input_size == (224, 224)
 
 

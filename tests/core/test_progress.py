@@ -76,9 +76,7 @@ def test_a_line_never_wraps(clock: Clock, terminal: Terminal) -> None:
         assert max(map(len, terminal.getvalue().split("\r\x1b[2K"))) == 79
 
 
-def test_a_dumb_terminal_gets_plain_lines(
-    clock: Clock, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dumb_terminal_gets_plain_lines(clock: Clock, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     with Progress("captions", 3, "pictures", terminal, clock=clock):
         pass

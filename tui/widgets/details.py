@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from ...cache.text import printable
 from .. import formats
+from ..flow import flow
 from ..formats import FAINT, MUTED
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _BAR: Final = "━"
 _BAR_WIDTH: Final = 10
 _GAP: Final = "  "
+_MARK: Final = "· "
 _VALUE_WIDTH: Final = 7
 _RANKED_WIDTH: Final = 42  # below it there is no room for ranks
 _BARRED_WIDTH: Final = 48
@@ -81,7 +83,7 @@ def describe(sample: Sample, standings: Sequence[Standing], sorted_by: str, widt
     heading = Content.assemble((printable(sample.name), "bold"), (f"  {size}", MUTED))
     table = (_table if width >= _RANKED_WIDTH else _pairs)(standings, sorted_by, width)
     scores = table if standings else [Content.styled("no scores", MUTED)]
-    return Content("\n").join([heading, Content(""), *scores, Content(""), *_references(sample.references)])
+    return Content("\n").join([heading, Content(""), *scores, Content(""), *_references(sample.references, width)])
 
 
 def _table(standings: Sequence[Standing], sorted_by: str, width: int) -> list[Content]:
@@ -103,12 +105,12 @@ def _pairs(standings: Sequence[Standing], sorted_by: str, width: int) -> list[Co
     rows = (len(standings) + 1) // 2
     columns = [standings[:rows], standings[rows:]]
     widths = [max((cell_len(standing.name) for standing in column), default=0) for column in columns]
-    left, right = (
-        [_value(standing, sorted_by, width) for standing in column]
-        for column, width in zip(columns, widths, strict=True)
-    )
     if sum(widths) + 2 * (_VALUE_WIDTH + 1) + len(_GAP) > width:
-        return left + right
+        return [_value(standing, sorted_by, max(widths)) for standing in standings]
+    left, right = (
+        [_value(standing, sorted_by, name_width) for standing in column]
+        for column, name_width in zip(columns, widths, strict=True)
+    )
     return [Content(_GAP).join(pair) for pair in zip_longest(left, right, fillvalue=Content(""))]
 
 
@@ -130,8 +132,13 @@ def _share(standing: Standing) -> int:
     return round(_BAR_WIDTH * behind / max(1, standing.of - 1))
 
 
-def _references(references: Sequence[str]) -> list[Content]:
+def _references(references: Sequence[str], width: int) -> list[Content]:
     if not references:
         return [Content.styled("no references", MUTED)]
-    heading = Content.styled("1 reference" if len(references) == 1 else f"{len(references)} references", MUTED)
-    return [heading, *(Content.assemble(("· ", MUTED), printable(text).strip()) for text in references)]
+    lines = [Content.styled("1 reference" if len(references) == 1 else f"{len(references)} references", MUTED)]
+    for reference in references:
+        mark = (_MARK, MUTED)
+        for line in flow(printable(reference).split(), width - len(_MARK)):
+            lines.append(Content.assemble(mark, " ".join(placed.text for placed in line)))
+            mark = (" " * len(_MARK), "")
+    return lines

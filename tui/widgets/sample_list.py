@@ -83,8 +83,8 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"list--cursor", "list--rank", "list--score"}
 
-    class Selected(Message):
-        """Another row was selected.
+    class Clicked(Message):
+        """The mouse chose a row.
 
         Attributes:
             position: The row, from 0.
@@ -94,7 +94,7 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
             self.position = position
             super().__init__()
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
 
     def __init__(self, caption: Callable[[int], str], *, id: str | None = None) -> None:  # noqa: A002 (as in Textual)
         super().__init__(id=id)
@@ -119,19 +119,11 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
         """Rows in sight, at least one."""
         return max(1, self.size.height)
 
-    def move_to(self, position: int) -> None:
-        """Select a row; one beyond an end means the row at that end."""
-        if self._ordering:
-            self.cursor = max(0, min(position, len(self._ordering) - 1))
-
     def watch_cursor(self, old: int, new: int) -> None:
-        """Redraw the two rows that changed, bring the new one in sight, and report it."""
-        if self._ordering is None:
-            return
+        """Redraw the two rows that changed, and bring the new one in sight."""
         self.refresh_line(old)
         self.refresh_line(new)
         self._reveal(new)
-        self.post_message(self.Selected(new))
 
     def _reveal(self, position: int) -> None:
         top = self.scroll_offset.y
@@ -151,10 +143,10 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
         super().notify_style_update()
 
     def on_click(self, event: events.Click) -> None:
-        """Select the row under the mouse."""
+        """Report the row under the mouse."""
         position = event.y + self.scroll_offset.y
         if self._ordering and position < len(self._ordering):
-            self.cursor = position
+            self.post_message(self.Clicked(position))
 
     def render_line(self, y: int) -> Strip:
         """Return a line in sight."""

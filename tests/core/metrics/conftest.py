@@ -28,7 +28,8 @@ HARD = (
     "tab\there, and a no-break\u00a0space",
     "He said no.",
 )
-WORDS = "a the two dog dogs cat man woman runs running red small on in near grass beach with ball , .".split()
+TEXT = "a the two dog dogs cat man woman runs running red small on in near grass beach with ball , ."
+WORDS = TEXT.split()
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,7 @@ def test_full_pipes_do_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_process_that_dies(monkeypatch: pytest.MonkeyPatch) -> None:
-    _program(
-        monkeypatch, "import sys; print('1 2', flush=True); sys.stderr.write('x\\nno heap\\n'); sys.exit(3)"
-    )
+    _program(monkeypatch, "import sys; print('1 2', flush=True); sys.stderr.write('x\\nno heap\\n'); sys.exit(3)")
     with (
         Meteor() as process,
         pytest.raises(JavaError, match=r"^METEOR's Java .* \(exit status 3\): no heap$"),

@@ -84,7 +84,7 @@ def test_nothing_else_is_touched(caption: str) -> None:
     assert ptb.clean_line(caption) == caption
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.text(st.characters(exclude_categories=[])), min_size=20, max_size=40))
 def test_any_text_leaves_its_neighbours_alone(captions: list[str]) -> None:
     fenced = [text for caption in captions for text in (caption, "a fence")]
