@@ -69,7 +69,7 @@ class Samples:
         with self._lock:
             self._file.close()
 
-    def cell(self, column: str, index: int) -> Any:  # noqa: ANN401 (the column's type)
+    def cell(self, column: str, index: int) -> Any:
         """Return one value of a column, for lists; reads no other column.
 
         Raises:

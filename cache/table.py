@@ -173,7 +173,7 @@ def _record(row: CaptionRow) -> dict[str, Any]:
     return record | {name: _clean(getattr(row, name)) for name in names}
 
 
-def _clean(value: Any) -> Any:  # noqa: ANN401 (whatever a field holds)
+def _clean(value: Any) -> Any:
     """Replace lone surrogates (an undecodable file name) by U+FFFD; Parquet holds UTF-8 only."""
     if isinstance(value, str):
         return value if value.isascii() else _SURROGATES.sub("\ufffd", value)

@@ -300,7 +300,7 @@ class CacheWriter:
             stale.unlink()
         sync(self._work_folder)
 
-    def _meta(self, key: str) -> Any:  # noqa: ANN401 (JSON)
+    def _meta(self, key: str) -> Any:
         row = self._work.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 

@@ -1,1 +1,4 @@
-"""Computes: datasets, captioner, training, decoding, attention, CLIP, metrics, precompute, figures. Needs the extra ``models``."""
+"""Computes: datasets, captioner, training, decoding, attention, CLIP, metrics, precompute, figures.
+
+Needs the extra ``models``, but for `figures`.
+"""

@@ -67,9 +67,7 @@ class Captioner(nn.Module):
         self.config = config
         self.tokenizer = tokenizer
         self.encoder = Encoder(config.encoder, load_weights=load_weights)
-        self.decoder = Decoder(
-            config.decoder, tokenizer.vocab_size, self.encoder.channels, self.encoder.positions
-        )
+        self.decoder = Decoder(config.decoder, tokenizer.vocab_size, self.encoder.channels, self.encoder.positions)
 
     @property
     def preprocess(self) -> Preprocess:

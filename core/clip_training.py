@@ -34,6 +34,7 @@ from jaxtyping import Float, Int, UInt8
 from numpy.typing import NDArray
 from open_clip.transform import PreprocessCfg
 from safetensors.torch import load_file, save
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ..cache.errors import CheckpointError, DatasetError, UsageError
@@ -363,10 +364,12 @@ class _Run:
         if optim.threads:
             torch.set_num_threads(optim.threads)
         self.device = choose_device(optim.device)
+        out.mkdir(parents=True, exist_ok=True)
+        state = self._read_state()
         _seeded(optim.seed, 0)
         train_set = open_dataset(data.train_images, data.train_annotations)
         val_set = open_dataset(data.val_images, data.val_annotations)
-        self.tokenizer = _tokenizer(config.model, train_set)
+        self.tokenizer = _tokenizer(config.model, train_set, state)
         self.model = build_model(config.model, self.tokenizer).to(self.device)
         self.model.visual.to(memory_format=torch.channels_last)
         context = self.model.context_length
@@ -379,7 +382,8 @@ class _Run:
         self.steps_an_epoch = max(1, len(self.captions.pictures) // optim.batch)
         self.total = self.steps_an_epoch * optim.epochs
         self.step = 0
-        self._restore()
+        if state:
+            self._restore(state)
 
     def autocast(self) -> torch.autocast:
         """Mixed precision, where the settings ask for it."""
@@ -475,23 +479,28 @@ class _Run:
         state = {
             "recipe": _recipe(self.config),
             "step": self.step,
+            "tokenizer": self.tokenizer.to_json(),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
         with replacing(self.out / _STATE_FILE) as temporary:
             torch.save(state, temporary)
 
-    def _restore(self) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
+    def _read_state(self) -> dict[str, Any] | None:
+        """What an interrupted run has left, None where there is none."""
         path = self.out / _STATE_FILE
         if not path.is_file():
-            return
+            return None
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+            recipe = state["recipe"]
         except Exception as error:  # a damaged archive raises anything from zipfile's to pickle's errors
             raise CheckpointError(f"{path}: damaged; remove it to train from the beginning ({error})") from error
-        if state.get("recipe") != _recipe(self.config):
+        if recipe != _recipe(self.config):
             raise UsageError(f"{self.out}: holds a run with other settings; choose another folder or remove it")
+        return state
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
@@ -505,9 +514,14 @@ class _Run:
         replace_file(self.out / _LOG_FILE, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
-def _tokenizer(config: ClipModelConfig, dataset: Dataset) -> CaptionTokenizer:
+def _tokenizer(config: ClipModelConfig, dataset: Dataset, state: Mapping[str, Any] | None) -> CaptionTokenizer:
+    """The settings' tokenizer, that of an interrupted run (learnt anew it would differ: the library breaks ties
+    at random), or one learnt now.
+    """
     if config.tokenizer is not None:
         return CaptionTokenizer.from_file(config.tokenizer)
+    if state is not None:
+        return CaptionTokenizer(Tokenizer.from_str(state["tokenizer"]))
     return CaptionTokenizer.train((text for item in dataset for text in item.references), config.vocabulary)
 
 

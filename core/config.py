@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 from ..cache.errors import UsageError
 
-
 T = TypeVar("T")
 
 
@@ -56,30 +55,29 @@ def build(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
 
 
 def _convert(hint: Any, value: Any, path: str) -> Any:
-    """Check `value` against a type hint of a config field; ints serve as floats, strings as paths."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        choices = typing.get_args(hint)
-        if value is None and type(None) in choices:
-            return None
-        return _convert(next(choice for choice in choices if choice is not type(None)), value, path)
+    """Check `value` against the type hint of a config field."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):  # always "... | None"
+        inner = next(choice for choice in typing.get_args(hint) if choice is not type(None))
+        return None if value is None else _convert(inner, value, path)
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise UsageError(f"setting {path}: needs a table, found {value!r}")
         return build(typing.cast("type[Any]", hint), value, path)
-    plain: Any = typing.get_origin(hint) or hint
-    if plain is typing.Literal:
+    if typing.get_origin(hint) is typing.Literal:
         if value not in typing.get_args(hint):
-            choices_text = ", ".join(map(str, typing.get_args(hint)))
-            raise UsageError(f"setting {path}: {value!r} is not one of {choices_text}")
+            raise UsageError(f"setting {path}: {value!r} is not one of {', '.join(map(str, typing.get_args(hint)))}")
         return value
-    if plain is Path and isinstance(value, str):
-        return Path(value)
-    if plain is float and isinstance(value, int) and not isinstance(value, bool):
+    return _plain(typing.get_origin(hint) or hint, value, path)
+
+
+def _plain(kind: type, value: Any, path: str) -> Any:
+    """Check `value` against a class; whole numbers serve as floats, strings as paths."""
+    if kind is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    if kind is float and type(value) is int:
         return float(value)
-    if plain in (Mapping, dict) or getattr(plain, "__name__", "") == "Mapping":
-        plain = Mapping
-    if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
-        raise UsageError(f"setting {path}: needs {getattr(plain, '__name__', plain)}, found {value!r}")
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise UsageError(f"setting {path}: needs {kind.__name__}, found {value!r}")
     return value
 
 

@@ -165,7 +165,7 @@ def _extend(
     running: _Beams, logprobs: Float[Tensor, "image beam vocabulary"], step: int
 ) -> tuple[_Beams, Int[Tensor, "image candidate"]]:
     """The 2 x beams best continuations of each image (enough, should half of them end) and their parents."""
-    images, beams, vocabulary = logprobs.shape
+    _, beams, vocabulary = logprobs.shape
     totals = (running.scores[:, :, None] + logprobs).flatten(1)
     best = totals.topk(min(2 * beams, totals.shape[1]), dim=1)
     parents, token = best.indices // vocabulary, best.indices % vocabulary

@@ -159,9 +159,7 @@ def _named_things(sample: Sample, boxes: Boxes) -> list[tuple[list[int], list[Bo
     return found
 
 
-def _bilinear(
-    table: NDArray[np.float64], rows: NDArray[np.float64], cols: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _bilinear(table: NDArray[np.float64], rows: NDArray[np.float64], cols: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values of `table` at all pairs of fractional rows and columns."""
     top, left = np.floor(rows).astype(int), np.floor(cols).astype(int)
     bottom, right = np.minimum(top + 1, table.shape[0] - 1), np.minimum(left + 1, table.shape[1] - 1)

@@ -21,7 +21,7 @@ def checkpoint_identity(folder: Path) -> dict[str, str]:
         path = folder / name
         if not path.is_file():
             raise CheckpointError(
-                f"{path}: no such file; a captioner's folder holds {', '.join(CHECKPOINT_FILES)} (`hw3 train` makes one)"
+                f"{path}: no such file; a captioner's folder holds {', '.join(CHECKPOINT_FILES)} (made by `hw3 train`)"
             )
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

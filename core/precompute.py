@@ -21,7 +21,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..cache.schema import CaptionRow, Captioned, Score
+from ..cache.schema import Captioned, CaptionRow, Score
 from ..cache.writer import CacheWriter
 from .attention import look
 from .captioner import Captioner
@@ -30,7 +30,7 @@ from .datasets import Dataset, Item, load_image, make_preview
 from .decoding import Decoding, decode
 from .device import autocast, choose_device
 from .identity import checkpoint_identity
-from .metrics.evaluate import METRICS, evaluate
+from .metrics.evaluate import METRICS, evaluate, require
 from .progress import Progress
 
 _In = TypeVar("_In")
@@ -93,6 +93,8 @@ class Precompute:
 
     def __init__(self, dataset: Dataset, captioner_folder: Path, clip_spec: ClipSpec, options: Options) -> None:
         self.dataset, self.options = dataset, options
+        if dataset.has_references:
+            require(options.metrics)  # rather now than behind an hour of captioning
         self.device = choose_device(options.device)
         self.captioner = Captioner.load(captioner_folder, self.device)
         self.clip = Clip.load(clip_spec, self.device)
@@ -110,7 +112,7 @@ class Precompute:
             self._pictures(writer)
             rows = list(writer.texts())
             columns, corpus, notes = self._scores(rows, torch.from_numpy(writer.embeddings()))
-            descriptions = [Score(name, True, DESCRIPTIONS[name]) for name in columns]
+            descriptions = [Score(name, higher_is_better=True, description=DESCRIPTIONS[name]) for name in columns]
             return writer.finish(columns, descriptions, corpus, _versions(), notes)
 
     def _pictures(self, writer: CacheWriter) -> None:
@@ -175,7 +177,7 @@ class Precompute:
         columns, notes = self._clip_scores(captions, references, images)
         columns["logprob"] = np.array([sum(row.logprobs) for row in rows], np.float64)
         corpus = {name: float(np.nanmean(values)) for name, values in columns.items() if name != "logprob"}
-        if any(references) and self.options.metrics:
+        if self.dataset.has_references and self.options.metrics:
             found = evaluate(captions, references, self.options.metrics)
             columns |= {name: np.asarray(values, np.float64) for name, values in found.per_image.items()}
             corpus |= found.corpus

@@ -77,7 +77,7 @@ class CaptionTokenizer:
     @classmethod
     def train(cls, captions: Iterable[str], vocab_size: int) -> CaptionTokenizer:
         """Learn a BPE of at most `vocab_size` tokens, laid out as the assignment's file, lower-casing included."""
-        tokenizer = Tokenizer(models.BPE(unk_token="[UNK]", continuing_subword_prefix=_CONTINUES))
+        tokenizer = Tokenizer(models.BPE(unk_token=_SPECIALS["unk"][0], continuing_subword_prefix=_CONTINUES))
         tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
         tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
         trainer = trainers.BpeTrainer(

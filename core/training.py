@@ -1,8 +1,9 @@
 """Training a captioner: cross-entropy on the next token, AdamW, validation by greedy captions and CIDEr.
 
 Contract of the output folder: ``best/`` and ``last/`` are captioner checkpoints, ``log.jsonl`` has a line an epoch,
-``state.pt`` is the resumable state, ``tokenizer.json`` the tokenizer learnt from the captions. Every step draws its randomness (order, captions, mirroring,
-dropout) from (seed, step) alone, so that a run that was killed goes on with the very steps that were left.
+``state.pt`` is the resumable state, ``tokenizer.json`` the tokenizer learnt from the captions. Every step draws its
+randomness (order, captions, mirroring, dropout) from (seed, step) alone, so that a run that was killed goes on with
+the very steps that were left.
 """
 
 from __future__ import annotations
@@ -62,8 +63,9 @@ class Pictures:
         encoder, device = self._captioner.encoder, self._captioner.device
         order = np.argsort(indices)  # read the memory map forwards
         back = np.argsort(order)
-        mirrored = self._data.mirror and rng is not None
-        flips = rng.random(len(indices)) < 0.5 if mirrored and rng is not None else np.zeros(len(indices), bool)
+        flips = np.zeros(len(indices), bool)
+        if self._data.mirror and rng is not None:
+            flips = rng.integers(2, size=len(indices)).astype(bool)
         if self._frozen:
             kept = self._kept[indices[order], flips[order].astype(int)][back]
             tokens = torch.from_numpy(kept).to(device).float()
@@ -283,7 +285,7 @@ def _groups(captioner: Captioner, optim: OptimConfig) -> list[dict[str, Any]]:
             continue
         encoder = name.startswith("encoder.")
         peak = optim.encoder_lr if encoder and optim.encoder_lr is not None else optim.lr
-        plain = parameter.ndim < 2 or "position" in name or "embed" in name
+        plain = parameter.ndim <= 1 or "position" in name or "embed" in name
         groups.setdefault((peak, 0.0 if plain else optim.weight_decay), []).append(parameter)
     return [{"params": params, "peak": peak, "weight_decay": decay} for (peak, decay), params in groups.items()]
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
+
 from hw3_browse.core.captioner import Captioner, CaptionerConfig
+from hw3_browse.core.clip_training import ClipDataConfig, ClipModelConfig, ClipTrainConfig, build_model, save_folder
 from hw3_browse.core.decoder import DecoderConfig
 from hw3_browse.core.encoder import EncoderConfig
 from hw3_browse.core.tokenizer import CaptionTokenizer
-from PIL import Image
 
 SENTENCES = (
     "a dog runs on the green grass",
@@ -50,7 +52,24 @@ def tiny_captioner(
     return captioner
 
 
-def write_dataset(folder: Path, count: int = 6, captions: Sequence[str] = SENTENCES, seed: int = 0) -> tuple[Path, Path]:
+def write_clip(folder: Path) -> Path:
+    """An untrained CLIP's folder: both towers tiny, our own tokenizer."""
+    torch.manual_seed(0)
+    nowhere = {f"{split}_{what}": folder for split in ("train", "val") for what in ("images", "annotations")}
+    model = ClipModelConfig(
+        embed_dim=16,
+        vision={"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
+        text={"context_length": 32, "width": 32, "heads": 2, "layers": 1},
+    )
+    folder.mkdir(parents=True)
+    tokenizer = tiny_tokenizer()
+    save_folder(build_model(model, tokenizer), tokenizer, ClipTrainConfig(ClipDataConfig(**nowhere), model), folder)
+    return folder
+
+
+def write_dataset(
+    folder: Path, count: int = 6, captions: Sequence[str] = SENTENCES, seed: int = 0
+) -> tuple[Path, Path]:
     """Pictures of random colours in several shapes, each with two captions: (image folder, annotations)."""
     rng = np.random.default_rng(seed)
     images = folder / "images"

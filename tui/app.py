@@ -23,7 +23,7 @@ from ..cache.text import printable
 from . import formats, keys, messages
 from .formats import MUTED
 from .ordering import BY_NAME, Ordering, keys_of, standing
-from .process import exit_on_signals
+from .process import end_with_terminal, exit_on_signals
 from .units import Unit, units_of
 from .widgets.caption import Caption
 from .widgets.details import Details, Standing
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 LEAST_WIDTH: Final = 60
 LEAST_HEIGHT: Final = 16
 DEBOUNCE: Final = 0.04  # seconds; a little more than the pause between the repeats of a held key
+_TERMINAL_CHECK: Final = 2.0  # seconds
 _QUIET: Final = 0.15  # after so many seconds without a key, the next one is answered at once
 
 
@@ -66,13 +67,13 @@ class BrowserApp(App[None], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False  # the terminal's own selection (with Shift) copies; a click chooses words
     BINDINGS: ClassVar[list[BindingType]] = list(keys.BINDINGS)
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (Textual declares it so)
         (0, "-small"),
         (LEAST_WIDTH, "-narrow"),
         (110, "-wide"),
         (200, "-huge"),
     ]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-low"), (LEAST_HEIGHT, "-high")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LEAST_HEIGHT, "-high")]  # noqa: RUF012
 
     def __init__(self, source: Source, key: str, *, reverse: bool = False, figures: Path | None = None) -> None:
         super().__init__()
@@ -135,6 +136,8 @@ class BrowserApp(App[None], inherit_bindings=False):
         self._status.monochrome = self.no_color
         self._list.focus()
         self.call_after_refresh(self._sort)
+        if not self.is_headless:
+            self.set_interval(_TERMINAL_CHECK, lambda: end_with_terminal(self))
 
     @property
     def _title(self) -> TitleBar:
@@ -451,7 +454,7 @@ class BrowserApp(App[None], inherit_bindings=False):
         """Open or close the help."""
         self.screen.toggle_class("-help")
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         """Close the help, else deselect the word."""
         if self.screen.has_class("-help"):
             self.action_help()

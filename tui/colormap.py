@@ -21,11 +21,11 @@ LEVELS: Final = 256
 def jet() -> NDArray[np.uint8]:
     """Return the colours from low to high: [256, 3], RGB."""
     steps = np.linspace(0, 1, LEVELS)
-    channels = [np.interp(steps, *zip(*corners, strict=True)) for corners in (_RED, _GREEN, _BLUE)]
-    return np.rint(np.stack(channels, axis=1) * 255).astype(np.uint8)
+    channels = [np.interp(steps, *np.asarray(corners).T) for corners in (_RED, _GREEN, _BLUE)]
+    return np.asarray(np.rint(np.stack(channels, axis=1) * 255), np.uint8)
 
 
 def colours(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Return the colour of each value in [0, 1] (others are clipped): [..., 3], RGB."""
     levels = np.rint(np.clip(values, 0, 1) * (LEVELS - 1)).astype(np.intp)
-    return jet()[levels]
+    return np.asarray(jet()[levels])

@@ -77,7 +77,7 @@ class Print:
     span: tuple[float, float] | None
 
 
-class Cancelled(Exception):  # noqa: N818 (it is no error)
+class Cancelled(Exception):
     """The request was overtaken by a newer one."""
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-UNDEFINED: Final = "–"
+UNDEFINED: Final = "\u2013"
+TIMES: Final = "\u00d7"
 _LARGE: Final = 10
 
 # Styles of Textual's Content for what stands back ("$text-muted" is resolved against a widget's own colours only).

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def _key(ident: str, key: str, action: str, tooltip: str, shown: str, footer: str = "", *, first: bool = False) -> Binding:
+def _key(  # noqa: PLR0917 (a table: each column has its place)
+    ident: str, key: str, action: str, tooltip: str, shown: str, footer: str = "", *, first: bool = False
+) -> Binding:
     """Declare a key: its id, the keys, the action, what it does, how the keys are shown, the footer's word if any."""
     return Binding(
         key, action, footer or tooltip, show=bool(footer), key_display=shown, priority=first, tooltip=tooltip, id=ident

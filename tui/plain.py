@@ -10,7 +10,7 @@ import io
 import json
 import math
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from .ordering import Ordering
     from .source import Source
 
-_WIDEST_NAME = 32
-_NAMES_LOOKED_AT = 1000
+_WIDEST_NAME: Final = 32
+_SCORE_WIDTH: Final = 7
+_NAMES_LOOKED_AT: Final = 1000
 
 
 def text_lines(source: Source, ordering: Ordering, limit: int | None) -> Iterator[str]:
@@ -35,7 +36,7 @@ def text_lines(source: Source, ordering: Ordering, limit: int | None) -> Iterato
     name_width = min(_WIDEST_NAME, max([len("name"), *names]))
     rank_width = max(len("rank"), len(str(len(ordering))))
     key = ordering.key if ordering.values is not None else ""
-    score_width = max(len(key), max(len(formats.score(0)), 7)) if key else 0
+    score_width = max(len(key), _SCORE_WIDTH) if key else 0
 
     def line(rank: str, score: str, name: str, caption: str) -> str:
         padded = name if cell_len(name) > name_width else set_cell_size(name, name_width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import sys
 import threading
@@ -44,6 +45,17 @@ def exit_on_signals(app: BrowserApp) -> None:
     loop = asyncio.get_running_loop()
     for number in _ENDING:
         loop.add_signal_handler(number, _end, app, number)
+
+
+def end_with_terminal(app: BrowserApp) -> None:
+    """End the app if its terminal is gone; called from time to time.
+
+    Where a wrapper ignores SIGHUP, nobody tells the browser, and Textual would read an end of file for ever.
+    """
+    poll = select.poll()
+    poll.register(sys.__stdin__ or 0, 0)
+    if any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0)):
+        _end(app, signal.SIGHUP)
 
 
 def _end(app: BrowserApp, number: signal.Signals) -> None:

@@ -36,17 +36,17 @@ def register(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compute what is not there yet, print what came out, open the browser."""
-    from ..demo import bundle  # noqa: PLC0415 (numpy, pillow)
+    from ..demo import recipe  # noqa: PLC0415 (numpy, pillow)
 
     if args.rebuild:
-        print(f"bundle: {bundle.rebuild(args.rebuild)}")
+        print(f"bundle: {recipe.rebuild(args.rebuild)}")
         return 0
     folder = args.out or caches_dir() / "demo"
-    if args.fresh or not _is_done(folder, bundle.BUNDLE / bundle.CAPTIONER):
-        _compute(folder, overwrite=args.fresh)
+    if args.fresh or not _is_done(folder, recipe.BUNDLE / recipe.CAPTIONER):
+        _compute(folder, overwrite=args.fresh or args.out is None)  # our own folder may hold an older demo
     remember_cache(folder)
     report(folder)
-    print(grounding_lines(folder, bundle.BUNDLE / bundle.INSTANCES)[0])
+    print(grounding_lines(folder, recipe.BUNDLE / recipe.INSTANCES)[0])
     if args.no_browse:
         return 0
     print("the same list again: hw3-browse --sort clipscore", file=sys.stderr)
@@ -66,10 +66,10 @@ def _compute(folder: Path, *, overwrite: bool) -> None:
     from ..clip import ClipSpec  # noqa: PLC0415 (torch)
     from ..datasets import open_dataset  # noqa: PLC0415
     from ..decoding import Decoding  # noqa: PLC0415
-    from ..demo import bundle  # noqa: PLC0415
+    from ..demo import recipe  # noqa: PLC0415
     from ..precompute import Options, Precompute  # noqa: PLC0415
 
-    here = bundle.BUNDLE
-    dataset = open_dataset(here / bundle.IMAGES, here / bundle.ANNOTATIONS)
+    here = recipe.BUNDLE
+    dataset = open_dataset(here / recipe.IMAGES, here / recipe.ANNOTATIONS)
     options = Options(decoding=Decoding(beams=_BEAMS), overwrite=overwrite)
-    Precompute(dataset, here / bundle.CAPTIONER, ClipSpec(str(here / bundle.CLIP)), options).run(folder)
+    Precompute(dataset, here / recipe.CAPTIONER, ClipSpec(str(here / recipe.CLIP)), options).run(folder)

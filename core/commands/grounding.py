@@ -36,9 +36,11 @@ def grounding_lines(folder: Path, instances: Path) -> list[str]:
         found = grounding(cache, read_boxes(instances))
     last = found.mass_of_mean[-1]
     lines = [
-        f"attention of object words in their boxes: {last:.3f}, by chance {found.chance:.3f} "
-        f"({last / found.chance:.1f} times), pointing {found.pointing_of_mean[-1]:.3f}; "
-        f"{found.words} words, {found.unseen} more with all boxes outside the crop"
+        (
+            f"attention of object words in their boxes: {last:.3f}, by chance {found.chance:.3f} "
+            f"({last / found.chance:.1f} times), pointing {found.pointing_of_mean[-1]:.3f}; "
+            f"{found.words} words, {found.unseen} more with all boxes outside the crop"
+        )
     ]
     for layer, (mean, heads) in enumerate(zip(found.mass_of_mean, found.mass, strict=True)):
         each = " ".join(f"{mass:.3f}" for mass in heads)

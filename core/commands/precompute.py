@@ -34,10 +34,10 @@ def register(subparsers: Subparsers) -> None:
         "--clip",
         default="ViT-B-32-quickgelu:openai",
         metavar="MODEL",
-        help="open_clip MODEL:PRETRAINED from the hub, or a folder (open_clip's local-dir layout); default %(default)s",
+        help="open_clip's MODEL:PRETRAINED, from the hub, or a folder (its local-dir layout); default %(default)s",
     )
-    parser.add_argument("--prefix", default="", help='put before captions for CLIPScore; the paper has "A photo depicts"')
-    parser.add_argument("--metrics", default=",".join(_METRICS), help="reference metrics, comma separated (%(default)s)")
+    parser.add_argument("--prefix", default="", help='put before captions for CLIP; the paper has "A photo depicts"')
+    parser.add_argument("--metrics", default=",".join(_METRICS), help="reference metrics, by comma (%(default)s)")
     parser.add_argument("--beams", type=positive, default=1, help="beam search with so many beams; 1 is greedy")
     parser.add_argument("--length-penalty", type=float, default=1.0, help="exponent of the length in beam search")
     parser.add_argument("--max-length", type=positive, default=40, help="most tokens of a caption")
@@ -46,7 +46,9 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument("--workers", type=positive, default=2, help="threads that read pictures")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     parser.add_argument("--precision", choices=("fp32", "fp16", "bf16"), default="fp32")
-    parser.add_argument("--out", type=cache_argument, metavar="CACHE", help="folder of the cache; default: named, in your data folder")
+    parser.add_argument(
+        "--out", type=cache_argument, metavar="CACHE", help="folder of the cache; default: one in your data folder"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a finished cache")
 
 

@@ -92,9 +92,7 @@ def _snow(c: Canvas) -> Ground:
             c.one_of(((130, 145, 170), (105, 125, 155))),
             c.one_of(_WHITE, 3),
         )
-    c.ridge(
-        horizon, c.uniform(3, 12), c.uniform(0.5, 1.5), c.one_of(((228, 234, 244),), 8), c.height
-    )
+    c.ridge(horizon, c.uniform(3, 12), c.uniform(0.5, 1.5), c.one_of(((228, 234, 244),), 8), c.height)
     c.ridge(
         horizon + 25,
         c.uniform(3, 9),
@@ -122,9 +120,7 @@ def _street(c: Canvas) -> Ground:
     line = (kerb + c.height) // 2 + int(c.uniform(-8, 12))
     stripe = c.one_of(((240, 240, 235), (240, 205, 90)))
     for x in range(-int(c.uniform(0, 60)), c.width, 64):
-        c.draw.polygon(
-            [(x, line), (x + 36, line), (x + 33, line + 6), (x - 3, line + 6)], fill=stripe
-        )
+        c.draw.polygon([(x, line), (x + 36, line), (x + 33, line + 6), (x - 3, line + 6)], fill=stripe)
     c.soften(1)
     c.grain(base, c.height, (1.5, 1.5), 16)
     return Ground(base, base + 8)
@@ -154,9 +150,7 @@ def _frame(c: Canvas, floor: int, low: float, high: float) -> None:
     """A window or a picture on the wall, between two distances from the edge."""
     wide, tall = c.uniform(0.14, 0.3) * c.width, c.uniform(0.35, 0.6) * floor
     x, y = c.uniform(low + 6, high - wide - 6), c.uniform(0.06, 0.3) * floor
-    c.draw.rectangle(
-        (x - 4, y - 4, x + wide + 4, y + tall + 4), fill=c.one_of(((120, 85, 55), (240, 238, 232)))
-    )
+    c.draw.rectangle((x - 4, y - 4, x + wide + 4, y + tall + 4), fill=c.one_of(((120, 85, 55), (240, 238, 232))))
     c.draw.rectangle(
         (x, y, x + wide, y + tall),
         fill=c.one_of(((165, 205, 235), (90, 120, 130), (225, 205, 150))),
@@ -191,12 +185,8 @@ def _forest(c: Canvas) -> Ground:
         x, wide = c.uniform(-5, c.width), c.uniform(0.02, 0.06) * c.width
         foot = ground + c.uniform(-6, 16)
         bark = c.one_of(((78, 56, 42), (95, 75, 58), (60, 48, 40)), 16)
-        c.draw.polygon(
-            [(x, 0), (x + wide, 0), (x + wide * 1.2, foot), (x - wide * 0.2, foot)], fill=bark
-        )
-    c.specks(
-        0, int(ground * 0.35), (c.one_of(((55, 110, 50), (75, 130, 60))), (40, 90, 48)), 24, 22
-    )
+        c.draw.polygon([(x, 0), (x + wide, 0), (x + wide * 1.2, foot), (x - wide * 0.2, foot)], fill=bark)
+    c.specks(0, int(ground * 0.35), (c.one_of(((55, 110, 50), (75, 130, 60))), (40, 90, 48)), 24, 22)
     c.soften(1.5)
     c.grain(0, ground, (6, 6), 18)
     c.grain(ground, c.height, (12, 6), 26)
@@ -247,15 +237,9 @@ def _lake(c: Canvas) -> Ground:
     horizon = c.between(0.26, 0.38)
     shore = horizon + c.between(0.2, 0.3)
     _sky(c, horizon)
-    c.peaks(
-        horizon, c.height * 0.24, c.one_of(((95, 120, 115), (110, 125, 150), (80, 110, 90))), None
-    )
-    c.ridge(
-        horizon - 2, 4, c.uniform(0.8, 2.5), c.one_of(((60, 100, 70), (75, 110, 80))), horizon + 6
-    )
-    c.band(
-        horizon, shore + 14, c.one_of(((110, 155, 185),)), c.one_of(((40, 95, 140), (50, 110, 135)))
-    )
+    c.peaks(horizon, c.height * 0.24, c.one_of(((95, 120, 115), (110, 125, 150), (80, 110, 90))), None)
+    c.ridge(horizon - 2, 4, c.uniform(0.8, 2.5), c.one_of(((60, 100, 70), (75, 110, 80))), horizon + 6)
+    c.band(horizon, shore + 14, c.one_of(((110, 155, 185),)), c.one_of(((40, 95, 140), (50, 110, 135))))
     c.grain(horizon, shore + 14, (34, 2.0), 36)
     grass = c.one_of(((90, 140, 70), (115, 150, 80), (130, 140, 85)))
     c.ridge(shore, 5, c.uniform(0.6, 1.6), grass, c.height)
@@ -281,9 +265,7 @@ _PAINTERS: Mapping[str, Callable[[Canvas], Ground]] = MappingProxyType(
 PLACES: tuple[str, ...] = tuple(_PAINTERS)
 
 
-def paint(
-    place: str, rng: np.random.Generator, width: int, height: int
-) -> tuple[Image.Image, Ground]:
+def paint(place: str, rng: np.random.Generator, width: int, height: int) -> tuple[Image.Image, Ground]:
     """Paint one background of a place."""
     canvas = Canvas(rng, width, height)
     ground = _PAINTERS[place](canvas)

@@ -34,9 +34,7 @@ class Canvas:
         """One of the colours, moved a little in brightness and hue."""
         base = colours[int(self.rng.integers(len(colours)))]
         shift = int(self.rng.integers(-spread, spread + 1))
-        red, green, blue = (
-            int(np.clip(channel + shift + self.rng.integers(-6, 7), 0, 255)) for channel in base
-        )
+        red, green, blue = (int(np.clip(channel + shift + self.rng.integers(-6, 7), 0, 255)) for channel in base)
         return red, green, blue
 
     def band(self, top: int, bottom: int, upper: Colour, lower: Colour) -> None:
@@ -51,9 +49,7 @@ class Canvas:
         phase = self.uniform(0.0, 6.28)
         heights = np.sin(xs / self.width * 6.28 * waves + phase)
         heights = heights + 0.4 * np.sin(xs / self.width * 6.28 * waves * 2.3 + 2 * phase)
-        outline = [
-            (float(x), float(base - amplitude * y)) for x, y in zip(xs, heights, strict=True)
-        ]
+        outline = [(float(x), float(base - amplitude * y)) for x, y in zip(xs, heights, strict=True)]
         self.draw.polygon([*outline, (self.width, bottom), (0, bottom)], fill=colour)
 
     def peaks(self, base: int, height: float, colour: Colour, cap: Colour | None) -> None:
@@ -66,9 +62,7 @@ class Canvas:
             self.draw.polygon([top, (centre + half, base), (centre - half, base)], fill=colour)
             if cap is not None:
                 side, low = half * 0.3, base - tall * 0.7
-                self.draw.polygon(
-                    [top, (centre + side, low), (centre, low - 4), (centre - side, low)], fill=cap
-                )
+                self.draw.polygon([top, (centre + side, low), (centre, low - 4), (centre - side, low)], fill=cap)
 
     def clouds(self, below: int, colour: Colour) -> None:
         """Up to three clouds above the line `below`."""
@@ -86,32 +80,24 @@ class Canvas:
         x, y = self.uniform(0, self.width), self.uniform(radius, max(radius + 1, below * 0.7))
         self.draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
-    def specks(
-        self, top: int, bottom: int, colours: tuple[Colour, ...], count: int, radius: float
-    ) -> None:
+    def specks(self, top: int, bottom: int, colours: tuple[Colour, ...], count: int, radius: float) -> None:
         """Strew small dots between two heights, up to `radius` large."""
         points = self.rng.uniform((0, top), (self.width, max(top + 1, bottom)), (count, 2))
         radii = self.rng.uniform(0.4, 1.0, count) * radius
         for index, ((x, y), r) in enumerate(zip(points.tolist(), radii.tolist(), strict=True)):
-            self.draw.ellipse(
-                (x - r, y - r * 0.8, x + r, y + r * 0.8), fill=colours[index % len(colours)]
-            )
+            self.draw.ellipse((x - r, y - r * 0.8, x + r, y + r * 0.8), fill=colours[index % len(colours)])
 
-    def skyline(
-        self, base: int, walls: tuple[Colour, ...], panes: tuple[Colour, ...], lit: float
-    ) -> None:
+    def skyline(self, base: int, walls: tuple[Colour, ...], panes: tuple[Colour, ...], lit: float) -> None:
         """Buildings side by side, with windows of which the share `lit` shows a pane."""
         x = -self.uniform(0, 30)
         while x < self.width:
             wide = self.uniform(0.13, 0.3) * self.width
             top = base - self.uniform(0.45, 1.05) * base
             self.draw.rectangle((x, top, x + wide, base), fill=self.one_of(walls))
-            self._windows(x, top, wide, base, panes, lit)
+            self._windows(x, top, wide, base, panes=panes, lit=lit)
             x += wide + float(self.rng.choice((0, 0, 6)))
 
-    def _windows(
-        self, x: float, top: float, wide: float, base: int, panes: tuple[Colour, ...], lit: float
-    ) -> None:
+    def _windows(self, x: float, top: float, wide: float, base: int, *, panes: tuple[Colour, ...], lit: float) -> None:
         columns = int(self.rng.integers(2, 5))
         step = wide / (columns + 0.4)
         pane = self.one_of(panes)
@@ -121,9 +107,7 @@ class Canvas:
             for column, on in enumerate(line):
                 if on:
                     left = x + step * (column + 0.4)
-                    self.draw.rectangle(
-                        (left, row, left + step * 0.55, row + step * 0.6), fill=pane
-                    )
+                    self.draw.rectangle((left, row, left + step * 0.55, row + step * 0.6), fill=pane)
 
     def grain(self, top: int, bottom: int, cell: tuple[float, float], strength: int) -> None:
         """Add soft random brightness between two heights; `cell` is a grain's width and height."""
@@ -132,9 +116,7 @@ class Canvas:
             return
         shape = (int(rows / cell[1]) + 2, int(self.width / cell[0]) + 2)
         coarse = Image.fromarray(self.rng.integers(0, 256, shape, dtype=np.uint8))
-        soft = np.asarray(
-            coarse.resize((self.width, rows), Image.Resampling.BICUBIC), dtype=np.int16
-        )
+        soft = np.asarray(coarse.resize((self.width, rows), Image.Resampling.BICUBIC), dtype=np.int16)
         change = ((soft - 128) * strength) >> 7
         area = np.asarray(self.image.crop((0, top, self.width, bottom)), dtype=np.int16)
         mixed = np.clip(area + change[:, :, None], 0, 255).astype(np.uint8)

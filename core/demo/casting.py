@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,20 +95,18 @@ def _pair(rng: np.random.Generator, fitting: tuple[Thing, ...]) -> Cast:
 
 
 @cache
-def _trimmed(name: str, path: str) -> tuple[Image.Image, Image.Image]:
+def _trimmed(path: Path) -> tuple[Image.Image, Image.Image]:
     """A sprite without its empty border, in full and in half size."""
     with Image.open(path) as file:
         full = file.convert("RGBA")
     box = full.getchannel("A").point(lambda a: 255 if a > 24 else 0).getbbox()
     full = full.crop(box)
-    return full, full.resize(
-        (max(1, full.width // 2), max(1, full.height // 2)), Image.Resampling.BOX
-    )
+    return full, full.resize((max(1, full.width // 2), max(1, full.height // 2)), Image.Resampling.BOX)
 
 
-def cutout_of(sprite: Sprite, side: float, mirrored: bool, degrees: float) -> Image.Image:
+def cutout_of(sprite: Sprite, side: float, degrees: float, *, mirrored: bool) -> Image.Image:
     """The sprite with its longer side about `side` pixels, mirrored, turned by some degrees."""
-    full, half = _trimmed(sprite.name, str(sprite.path))
+    full, half = _trimmed(sprite.path)
     source = half if side * 2 <= max(full.size) else full
     scale = side / max(source.size)
     size = (max(2, round(source.width * scale)), max(2, round(source.height * scale)))
@@ -124,9 +123,7 @@ def _item(rng: np.random.Generator, thing: Thing, sprite: Sprite, side: float) -
     spread = 12.0 if thing.pose is Pose.FLIES else 3.5
     degrees = float(rng.normal(0.0, spread)) if rng.random() < 0.6 else 0.0
     mirrored = bool(rng.random() < 0.5)
-    return Item(
-        thing, sprite, cutout_of(sprite, side, mirrored, float(np.clip(degrees, -25, 25))), side
-    )
+    return Item(thing, sprite, cutout_of(sprite, side, float(np.clip(degrees, -25, 25)), mirrored=mirrored), side)
 
 
 def looks(rng: np.random.Generator, cast: Cast, crop_side: int) -> list[list[Item]]:
@@ -136,9 +133,7 @@ def looks(rng: np.random.Generator, cast: Cast, crop_side: int) -> list[list[Ite
     return [_instances(rng, thing, count, shrink, crop_side) for thing, count in cast]
 
 
-def _instances(
-    rng: np.random.Generator, thing: Thing, count: int, shrink: float, crop_side: int
-) -> list[Item]:
+def _instances(rng: np.random.Generator, thing: Thing, count: int, shrink: float, crop_side: int) -> list[Item]:
     low, high = thing.size.value
     side = float(rng.uniform(low, high)) * shrink
     if rng.random() < _SMALL_ODDS:

@@ -2,14 +2,13 @@
 
 Contract: the same `train`, `val` and `seed` give the same bytes for any number of workers, and the
 first pictures of a larger set are those of a smaller one. The json files come last, `train.json`
-last of all, and each appears whole (temporary file, then `os.replace`); those of an earlier run are
+last of all, and each appears whole (see `cache.files`); those of an earlier run are
 removed first. So a folder with `train.json` is finished.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ...cache.files import replace_file
 from .drawing import SceneObject
 from .grammar import CAPTIONS_PER_SCENE
 from .scenes import scene
@@ -101,8 +101,7 @@ def _instances(records: Iterable[_Record]) -> dict[str, Any]:
         for thing in record.objects:
             annotations.append(_annotation(len(annotations) + 1, record.image_id, thing))
     categories = [
-        {"id": number, "name": name, "words": sorted(WORDS_OF_KIND[name])}
-        for name, number in _CATEGORY_IDS.items()
+        {"id": number, "name": name, "words": sorted(WORDS_OF_KIND[name])} for name, number in _CATEGORY_IDS.items()
     ]
     return {"images": images, "annotations": annotations, "categories": categories}
 
@@ -119,10 +118,4 @@ def _annotation(number: int, image_id: int, thing: SceneObject) -> dict[str, Any
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, separators=(",", ":"))
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    replace_file(path, (json.dumps(content, separators=(",", ":")) + "\n").encode())

@@ -54,7 +54,8 @@ def litter(rng: np.random.Generator, stage: Stage) -> None:
     for _ in range(int(rng.integers(1, 6))):
         sprite = LITTER[int(rng.integers(len(LITTER)))]
         side = float(rng.uniform(0.04, 0.09)) * stage.crop[2]
-        picture = cutout_of(sprite, side, bool(rng.random() < 0.5), float(rng.uniform(-40, 40)))
+        mirrored = bool(rng.random() < 0.5)
+        picture = cutout_of(sprite, side, float(rng.uniform(-40, 40)), mirrored=mirrored)
         x = int(rng.integers(0, stage.image.width))
         y = int(rng.integers(stage.ground.start, stage.image.height))
         stage.image.paste(picture, (x, y - picture.height // 2), picture)

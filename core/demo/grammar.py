@@ -57,17 +57,11 @@ _PLACES: Mapping[str, _Place] = MappingProxyType(
             "a sandy beach",
             ("on the sea", "on the water"),
         ),
-        "meadow": _Place(
-            ("in the meadow", "in the meadow", "on the grass"), "over the meadow", "a green meadow"
-        ),
+        "meadow": _Place(("in the meadow", "in the meadow", "on the grass"), "over the meadow", "a green meadow"),
         "snow": _Place(("in the snow",), "over the snow", "a snowy field"),
-        "street": _Place(
-            ("on the street", "on the street", "on the road"), "over the street", "a city street"
-        ),
+        "street": _Place(("on the street", "on the street", "on the road"), "over the street", "a city street"),
         "room": _Place(("in a room", "in a room", "inside a room"), "in a room", "a room"),
-        "forest": _Place(
-            ("in the forest", "in the forest", "in the woods"), "over the forest", "a forest"
-        ),
+        "forest": _Place(("in the forest", "in the forest", "in the woods"), "over the forest", "a forest"),
         "desert": _Place(("in the desert",), "over the desert", "a desert"),
         "city": _Place(
             ("in the city at night", "in the city at night", "in a dark city"),
@@ -98,11 +92,11 @@ class _Speaker:
     def chance(self, share: float) -> bool:
         return bool(self.rng.random() < share)
 
-    def noun(self, group: Group, main_word: bool = False) -> str:
+    def noun(self, group: Group) -> str:
         """A group as a noun phrase: "two red cars", "a small dog"."""
         thing, many = group.thing, group.count > 1
         word = thing.plural if many else thing.name
-        if thing.synonym is not None and not main_word and self.chance(0.12):
+        if thing.synonym is not None and self.chance(0.12):
             word = thing.synonym[1 if many else 0]
         if group.adjective is not None and self.chance(0.75):
             word = f"{group.adjective} {word}"
@@ -169,9 +163,7 @@ _THREE: tuple[_Template, ...] = (
     lambda s: f"{s.first()} with {s.second()} and {s.third()} {s.where()}",
     lambda s: f"{s.there()} {s.link()} {s.second()} {s.where()}",
     lambda s: f"{s.scene()} with {s.first()} and {s.second()}",
-    lambda s: (
-        f"{s.first()} {s.link() if s.content.relation else 'with'} {s.second()} and {s.third()}"
-    ),
+    lambda s: f"{s.first()} {s.link() if s.content.relation else 'with'} {s.second()} and {s.third()}",
     lambda s: f"{s.doing()} {s.where()} with {s.second()} and {s.third()}",
 )
 

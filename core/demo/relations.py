@@ -52,7 +52,5 @@ def _rests_on(box: Box, support_box: Box, support: Item) -> bool:
 def _is_under(box: Box, shelter: Item) -> bool:
     x, y, w, h = box
     inside = abs(x + w / 2 - shelter.centre) < 0.36 * shelter.width
-    deep = (
-        y > shelter.top + 0.22 * shelter.height and y + h > shelter.bottom - 0.12 * shelter.height
-    )
+    deep = y > shelter.top + 0.22 * shelter.height and y + h > shelter.bottom - 0.12 * shelter.height
     return inside and deep and y + h < shelter.bottom + 0.15 * shelter.height

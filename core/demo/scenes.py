@@ -95,7 +95,7 @@ def _group(stage: Stage, group: list[Seen]) -> Group:
 
 
 def _size_word(thing: Thing, sides: list[float]) -> str | None:
-    """ "large" or "small" where every instance is so, for the picture and for its kind."""
+    """Say "large" or "small" where every instance is so, for the picture and for its kind."""
     if min(sides) > 0.56 and thing.size is not Size.SMALL:
         return "large"
     if max(sides) < 0.27 and thing.size is not Size.LARGE:

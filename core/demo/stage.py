@@ -57,11 +57,7 @@ def arrange(rng: np.random.Generator, stage: Stage, cast: Cast) -> list[Item]:
     for group in looks(rng, cast, stage.crop[2]):
         for item in group:
             host = _host(rng, item, placed) if len(group) == 1 else None
-            placed.append(
-                _free(rng, stage, item, placed, crowding)
-                if host is None
-                else _join(rng, item, host)
-            )
+            placed.append(_free(rng, stage, item, placed, crowding) if host is None else _join(rng, item, host))
     return sorted(placed, key=lambda item: item.depth)
 
 
@@ -82,20 +78,16 @@ def _join(rng: np.random.Generator, item: Item, host: Item) -> Item:
         item = replace(item, cutout=item.cutout.resize(size, Image.Resampling.BILINEAR), side=limit)
     drift = float(rng.uniform(-0.12, 0.12)) * host.width
     left = round(host.centre + drift - item.width / 2)
-    bottom = (
-        host.bottom + 3 if host.thing.seat is None else host.top + host.thing.seat * host.height
-    )
+    bottom = host.bottom + 3 if host.thing.seat is None else host.top + host.thing.seat * host.height
     return replace(item, left=left, top=round(bottom) - item.height, depth=host.depth + 0.5)
 
 
-def _free(
-    rng: np.random.Generator, stage: Stage, item: Item, placed: list[Item], crowding: float
-) -> Item:
+def _free(rng: np.random.Generator, stage: Stage, item: Item, placed: list[Item], crowding: float) -> Item:
     """The least crowded of a few random spots, or the first that is free enough."""
     best, best_cover = item, math.inf
     outside = bool(rng.random() < 0.12)
     for _ in range(_PLACE_TRIES):
-        spot = _spot(rng, stage, item, outside)
+        spot = _spot(rng, stage, item, outside=outside)
         cover = max((_cover(spot, other) for other in placed), default=0.0)
         if cover < best_cover:
             best, best_cover = spot, cover
@@ -104,7 +96,7 @@ def _free(
     return best
 
 
-def _spot(rng: np.random.Generator, stage: Stage, item: Item, outside: bool) -> Item:
+def _spot(rng: np.random.Generator, stage: Stage, item: Item, *, outside: bool) -> Item:
     """A random spot that suits the thing's pose, inside the centre crop unless `outside`."""
     x0, _, side = stage.crop
     if outside:

@@ -143,9 +143,7 @@ _ANIMALS = (
         "standing",
         synonym=("kitten", "kittens"),
     ),
-    Thing(
-        "horse", "horses", _one("horse", "1f40e"), "running", Size.LARGE, places=OUTDOORS, seat=0.28
-    ),
+    Thing("horse", "horses", _one("horse", "1f40e"), "running", Size.LARGE, places=OUTDOORS, seat=0.28),
     Thing("cow", "cows", _one("cow", "1f404"), "standing", Size.LARGE, places=OUTDOORS),
     Thing("pig", "pigs", _one("pig", "1f416"), "standing"),
     Thing("sheep", "sheep", _one("sheep", "1f411"), "standing", places=OUTDOORS),
@@ -330,7 +328,5 @@ def _words(thing: Thing) -> frozenset[str]:
     return frozenset(name.split()[-1] for name in names)
 
 
-WORDS_OF_KIND: Mapping[str, frozenset[str]] = MappingProxyType(
-    {thing.name: _words(thing) for thing in THINGS}
-)
+WORDS_OF_KIND: Mapping[str, frozenset[str]] = MappingProxyType({thing.name: _words(thing) for thing in THINGS})
 """The single words by which captions name each kind (of "fire truck": "truck", "trucks")."""

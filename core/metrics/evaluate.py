@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ...cache.errors import UsageError
-from . import bleu, cider, rouge
+from . import bleu, cider, meteor, ptb, rouge
+from .java import jar, java_command
 from .meteor import Meteor
 from .ngrams import count_ngrams
 from .ptb import tokenize
@@ -58,6 +59,21 @@ def evaluate(
     for name, values in scores.items():
         per_image[name][scored] = values
     return Evaluation(corpus, per_image, tuple(_notes(predictions, len(scored), metrics)))
+
+
+def require(metrics: Sequence[str]) -> None:
+    """Check at once what `evaluate` would need: known names, Java and the jars.
+
+    Raises:
+        UsageError: A metric is unknown.
+        JavaError: Java or a jar is missing.
+    """
+    _check_names(metrics)
+    if metrics:
+        java_command()
+        jar(ptb.JAR)
+    if "meteor" in metrics:
+        jar(meteor.JAR)
 
 
 def _score(
@@ -106,11 +122,7 @@ def _notes(predictions: Sequence[str], scored: int, metrics: Sequence[str]) -> I
 
 
 def _check(predictions: Sequence[str], references: Sequence[Sequence[str]], metrics: Sequence[str]) -> None:
-    for metric in metrics:
-        if metric not in METRICS:
-            near = difflib.get_close_matches(metric, METRICS, 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(METRICS)}"
-            raise UsageError(f"unknown metric {metric!r}: {hint}")
+    _check_names(metrics)
     if len(predictions) != len(references):
         raise UsageError(f"{len(predictions)} captions, but references of {len(references)} pictures")
     _check_strings(predictions, "captions")
@@ -118,6 +130,14 @@ def _check(predictions: Sequence[str], references: Sequence[Sequence[str]], metr
         _check_strings(group, f"references of picture {index}")
     if not any(references):
         raise UsageError(f"no picture has a reference caption, and {', '.join(metrics)} need them")
+
+
+def _check_names(metrics: Sequence[str]) -> None:
+    for metric in metrics:
+        if metric not in METRICS:
+            near = difflib.get_close_matches(metric, METRICS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(METRICS)}"
+            raise UsageError(f"unknown metric {metric!r}: {hint}")
 
 
 def _check_strings(captions: object, what: str) -> None:

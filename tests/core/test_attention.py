@@ -10,13 +10,13 @@ import math
 
 import pytest
 import torch
+from models import VIT, tiny_captioner
+from torch import Tensor, nn
+
 from hw3_browse.core.attention import look
 from hw3_browse.core.captioner import Captioner
 from hw3_browse.core.decoding import Decoding, Hypothesis, decode
 from hw3_browse.core.encoder import EncoderConfig, Memory
-from torch import Tensor, nn
-
-from models import VIT, tiny_captioner
 
 TOLERANCE = 1e-5
 
@@ -52,9 +52,7 @@ class PlainDecoder:
         return self.captioner.log_probs(logits), torch.stack(looked)
 
     @staticmethod
-    def _layer(
-        layer: nn.TransformerDecoderLayer, x: Tensor, seen: Tensor, causal: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _layer(layer: nn.TransformerDecoderLayer, x: Tensor, seen: Tensor, causal: Tensor) -> tuple[Tensor, Tensor]:
         def cross(y: Tensor) -> tuple[Tensor, Tensor]:
             out, weights = layer.multihead_attn(y, seen, seen, need_weights=True, average_attn_weights=False)
             return out, weights

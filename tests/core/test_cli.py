@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from fakes import make_cache
+from models import tiny_captioner, write_clip, write_dataset
+
 from hw3_browse.cache.reader import Cache
 from hw3_browse.core.cli import main
 from hw3_browse.core.commands.precompute import corpus_line, default_name
-
-from fakes import make_cache
-from models import tiny_captioner, write_dataset
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,9 @@ def test_bad_input_is_one_line_and_code_2(
     assert message in lines[0]
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["precompute"], ["train", "x.toml"], ["precompute", "--beams", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["precompute"], ["train", "x.toml"], ["precompute", "--beams", "0"]]
+)
 def test_misuse_is_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -100,7 +102,7 @@ def test_interrupted_work_says_how_to_go_on(home: Path) -> None:
     tiny_captioner().save(home / "c")
     command = [
         sys.executable, "-m", "hw3_browse.core.cli", "precompute", str(images), str(annotations),
-        "--captioner", str(home / "c"), "--clip", str(_clip(home)), "--batch", "1", "--workers", "1",
+        "--captioner", str(home / "c"), "--clip", str(write_clip(home / "clip")), "--batch", "1", "--workers", "1",
         "--metrics", "", "--out", str(home / "run"), "--device", "cpu",
     ]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -115,31 +117,15 @@ def test_interrupted_work_says_how_to_go_on(home: Path) -> None:
     assert not (home / "run" / "manifest.json").exists()
 
 
-def _clip(home: Path) -> Path:
-    import torch
-    from hw3_browse.core.clip_training import ClipModelConfig, build_model, save_folder
-
-    from models import tiny_tokenizer
-
-    torch.manual_seed(0)
-    config = ClipModelConfig(
-        embed_dim=16,
-        vision={"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
-        text={"context_length": 16, "width": 32, "heads": 2, "layers": 1},
-    )
-    folder = home / "clip"
-    folder.mkdir()
-    save_folder(build_model(config, tiny_tokenizer()), tiny_tokenizer(), config, folder)
-    return folder
-
-
 def test_names_of_caches_are_safe() -> None:
     assert default_name("p2_data-val", Path("/runs/best"), 1) == "p2_data-val-best-greedy"
     assert default_name("../../etc", Path("/runs/a b"), 5) == "etc-a-b-beam5"
 
 
 def test_cider_and_clipscore_come_first() -> None:
-    assert corpus_line({"bleu1": 0.5, "clipscore": 0.7, "cider": 0.8}) == "cider 0.8000 | clipscore 0.7000 | bleu1 0.5000"
+    assert (
+        corpus_line({"bleu1": 0.5, "clipscore": 0.7, "cider": 0.8}) == "cider 0.8000 | clipscore 0.7000 | bleu1 0.5000"
+    )
 
 
 def test_importing_the_command_line_does_not_import_torch() -> None:

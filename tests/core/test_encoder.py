@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from hw3_browse.cache.errors import CheckpointError
-from hw3_browse.core.encoder import Encoder, EncoderConfig
+from models import VIT
 from safetensors.torch import save_file
 
-from models import VIT
+from hw3_browse.cache.errors import CheckpointError
+from hw3_browse.core.encoder import Encoder, EncoderConfig
 
 FAMILIES = {
     "vit": (VIT, 4, 4, 3),
@@ -20,7 +20,9 @@ FAMILIES = {
     "eva": (EncoderConfig("eva02_tiny_patch14_224", {"img_size": 56, "depth": 1}), 4, 4, 1),
     "resnet": (EncoderConfig("resnet10t", preprocess={"input_size": [64, 96]}), 2, 3, 0),
     "efficientnet": (EncoderConfig("tf_efficientnet_lite0", preprocess={"input_size": [96, 64]}), 3, 2, 0),
-    "efficientnet, stage": (EncoderConfig("tf_efficientnet_lite0", stage=-2, preprocess={"input_size": [64, 64]}), 4, 4, 0),
+    "efficientnet, stage": (
+        EncoderConfig("tf_efficientnet_lite0", stage=-2, preprocess={"input_size": [64, 64]}), 4, 4, 0,
+    ),
     "convnext": (EncoderConfig("convnext_atto", preprocess={"input_size": [64, 96]}), 2, 3, 0),
     "swin": (EncoderConfig("swin_tiny_patch4_window7_224", {"depths": (1, 1, 1, 1), "embed_dim": 24}), 7, 7, 0),
 }  # fmt: skip
@@ -46,7 +48,9 @@ def test_patches_are_in_row_major_order(name: str) -> None:
     plain = torch.zeros(1, 3, height, width)
     row, col = rows - 1, 0
     spotted = plain.clone()
-    spotted[..., height * row // rows : height * (row + 1) // rows, width * col // cols : width * (col + 1) // cols] = 2.0
+    spotted[..., height * row // rows : height * (row + 1) // rows, width * col // cols : width * (col + 1) // cols] = (
+        2.0
+    )
     with torch.no_grad():
         change = (encoder(spotted).tokens - encoder(plain).tokens)[0, prefix:].norm(dim=-1)
     assert int(change.argmax()) == row * cols + col

@@ -7,19 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import make_cache
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hw3_browse.cache.errors import DatasetError
 from hw3_browse.cache.geometry import View
 from hw3_browse.cache.reader import Cache
 from hw3_browse.core.grounding import Boxes, coverage, grounding, read_boxes
-from hypothesis import given
-from hypothesis import strategies as st
-
-from fakes import make_cache
 
 
 def view(rows: int = 4, cols: int = 5) -> View:
     """A crop of 50 x 40 pixels in a picture of 100 x 60."""
-    return View(width=100, height=60, box=(20.0, 10.0, 70.0, 50.0), rows=rows, cols=cols, input_width=50, input_height=40)
+    return View(
+        width=100, height=60, box=(20.0, 10.0, 70.0, 50.0), rows=rows, cols=cols, input_width=50, input_height=40
+    )
 
 
 def test_a_box_of_one_patch_covers_that_patch() -> None:
@@ -45,7 +47,9 @@ def test_overlapping_boxes_count_once() -> None:
     x=st.integers(0, 90), y=st.integers(0, 50), width=st.integers(1, 40), height=st.integers(1, 40),
     rows=st.integers(1, 9), cols=st.integers(1, 9),
 )  # fmt: skip
-def test_the_covered_area_is_the_box_area_inside_the_crop(x: int, y: int, width: int, height: int, rows: int, cols: int) -> None:
+def test_the_covered_area_is_the_box_area_inside_the_crop(
+    x: int, y: int, width: int, height: int, rows: int, cols: int
+) -> None:
     across = max(0, min(x + width, 70) - max(x, 20))
     down = max(0, min(y + height, 50) - max(y, 10))
     patch = (50 / cols) * (40 / rows)
@@ -90,7 +94,9 @@ def test_instances_are_read(tmp_path: Path) -> None:
     assert set(boxes.words) == {"truck", "trucks", "dog", "puppy"}
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"categories": []}', '{"images": 3, "annotations": 1, "categories": 2}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"categories": []}', '{"images": 3, "annotations": 1, "categories": 2}']
+)
 def test_a_file_that_is_no_instances_file_has_one_line(tmp_path: Path, content: str) -> None:
     path = tmp_path / "instances.json"
     path.write_text(content)

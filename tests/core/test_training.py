@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from models import tiny_captioner, write_dataset
+
 from hw3_browse.cache.errors import CheckpointError, UsageError
 from hw3_browse.core import store, training
 from hw3_browse.core.captioner import Captioner
@@ -18,8 +20,6 @@ from hw3_browse.core.datasets import open_dataset
 from hw3_browse.core.decoding import Decoding, decode
 from hw3_browse.core.train_config import TrainConfig
 from hw3_browse.core.training import Run, caption_loss, train
-
-from models import tiny_captioner, write_dataset
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +124,7 @@ def test_a_store_goes_on_where_it_was_killed(
     read: list[str] = []
     load = store.load_image
 
-    def dying(path: Path) -> Any:  # noqa: ANN401
+    def dying(path: Path) -> Any:
         read.append(path.name)
         if len(read) == 5:
             raise KeyboardInterrupt

@@ -205,9 +205,7 @@ def test_things_aloft_or_afloat_are_not_on_the_sand(pose: Pose, words: set[str])
 
 def test_an_adjective_changes_the_article() -> None:
     content = Content("room", (Group(KINDS["apple"], 1, "red"), Group(KINDS["man"], 1, "old")))
-    said = " | ".join(
-        caption for seed in range(8) for caption in captions(content, np.random.default_rng(seed))
-    )
+    said = " | ".join(caption for seed in range(8) for caption in captions(content, np.random.default_rng(seed)))
     assert "a red apple" in said
     assert "an apple" in said
     assert "an old man" in said
@@ -248,9 +246,7 @@ def test_relations_are_read_from_boxes(
 
 @settings(max_examples=200, deadline=None)
 @given(
-    kinds=st.tuples(
-        st.sampled_from(("dog", "kite", "cat")), st.sampled_from(("umbrella", "chair", "dog"))
-    ),
+    kinds=st.tuples(st.sampled_from(("dog", "kite", "cat")), st.sampled_from(("umbrella", "chair", "dog"))),
     corners=st.tuples(*[st.integers(60, 140)] * 4),
     sides=st.tuples(*[st.integers(30, 120)] * 4),
 )
@@ -333,9 +329,7 @@ def test_instances_fit_the_pictures(folder: Path, split: str) -> None:
     assert words == WORDS_OF_KIND
 
 
-def test_an_interrupted_run_leaves_no_json_of_an_earlier_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_run_leaves_no_json_of_an_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_dataset(tmp_path, train=1, val=1, seed=SEED, workers=1)
 
     def fails(*_: object) -> None:

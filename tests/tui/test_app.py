@@ -401,7 +401,7 @@ async def test_a_damaged_picture_is_said_and_passed(writable_copy: Path) -> None
 
 
 async def test_an_empty_cache(tmp_path: Path) -> None:
-    from fakes import make_cache  # noqa: PLC0415
+    from fakes import make_cache
 
     with Cache.open(make_cache(tmp_path / "empty", count=0)) as empty:
         async with running(empty) as (app, pilot):

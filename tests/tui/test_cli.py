@@ -162,7 +162,10 @@ def test_without_a_cache_and_without_torch(monkeypatch: pytest.MonkeyPatch, caps
 def test_without_a_cache_the_demo_is_computed(
     cache_folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    program = f"from hw3_browse.cache.places import remember_cache as r; import pathlib; r(pathlib.Path({str(cache_folder)!r}))"
+    program = (
+        "from pathlib import Path; from hw3_browse.cache.places import remember_cache; "
+        f"remember_cache(Path({str(cache_folder)!r}))"
+    )
     monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(demo, "_COMMAND", (sys.executable, "-c", program))
     assert cli.main(["--print"]) == 0

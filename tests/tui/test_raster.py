@@ -16,7 +16,7 @@ from hw3_browse.tui.colormap import colours, jet
 
 
 def test_jet_equals_matplotlibs() -> None:
-    from matplotlib import colormaps  # noqa: PLC0415
+    from matplotlib import colormaps
 
     expected = colormaps["jet"](np.linspace(0, 1, 256))[:, :3] * 255
     assert np.abs(jet().astype(float) - expected).max() < 1.01

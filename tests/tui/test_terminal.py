@@ -109,12 +109,12 @@ def test_a_crash_is_logged_and_the_terminal_clean(cache_folder: Path, home: Path
 
 def test_too_small_says_so_and_recovers(cache_folder: Path) -> None:
     with browse(cache_folder, columns=50, lines=12) as terminal:
-        terminal.wait_for("50×12 is too small")
+        terminal.wait_for("50\u00d712 is too small")
         terminal.resize(80, 24)
         terminal.wait_for("rank 1 of 20")
         wait_for_picture(terminal)
         terminal.resize(79, 12)
-        terminal.wait_for("79×12 is too small")
+        terminal.wait_for("79\u00d712 is too small")
         terminal.press("q")
         assert terminal.wait() == 0
 

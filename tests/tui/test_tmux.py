@@ -62,6 +62,7 @@ def test_a_session(tmux: Tmux, cache_folder: Path) -> None:
     assert len(screen.splitlines()) == 24
     assert "\x1b[" in tmux.screen(styled=True)
     tmux("resize-window", "-x", "160", "-y", "50")
+    time.sleep(1)  # tmux 3.3 puts off the program's SIGWINCH for 250 ms, anew with every command that it gets
     tmux.wait_for(lambda screen: " of 20  ━" in screen and "rank 3 of 20" in screen)  # bars: the wide layout
     tmux.press("q")
     screen = tmux.wait_for(lambda screen: "ended with 0" in screen)

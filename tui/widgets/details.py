@@ -14,7 +14,7 @@ from textual.widgets import Static
 from ...cache.text import printable
 from .. import formats
 from ..flow import flow
-from ..formats import FAINT, MUTED
+from ..formats import FAINT, MUTED, TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ class Details(VerticalScroll, can_focus=False):
 
 def describe(sample: Sample, standings: Sequence[Standing], sorted_by: str, width: int) -> Content:
     """Return the details as text for a panel of `width` cells; a narrow one has the scores in two columns, unranked."""
-    size = f"{sample.view.width}×{sample.view.height}"
+    size = f"{sample.view.width}{TIMES}{sample.view.height}"
     heading = Content.assemble((printable(sample.name), "bold"), (f"  {size}", MUTED))
     table = (_table if width >= _RANKED_WIDTH else _pairs)(standings, sorted_by, width)
     scores = table if standings else [Content.styled("no scores", MUTED)]

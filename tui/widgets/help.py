@@ -29,7 +29,9 @@ class Help(VerticalScroll, can_focus=False):
 
 def explain() -> Content:
     """Return the help as text."""
-    keys = [(heading, [(key.key_display or key.key, key.tooltip) for key in bindings]) for heading, bindings in sections()]
+    keys = [
+        (heading, [(key.key_display or key.key, key.tooltip) for key in bindings]) for heading, bindings in sections()
+    ]
     width = max(cell_len(shown) for _, entries in keys for shown, _ in entries)
     lines = [Content.styled(_HINT, MUTED)]
     for heading, entries in keys:

@@ -62,7 +62,7 @@ class ListHead(Widget):
 
     columns: reactive[Columns] = reactive(Columns())
     key: reactive[str] = reactive("")
-    descending: reactive[bool] = reactive(True)
+    descending: reactive[bool] = reactive(default=True)
 
     def render(self) -> RenderResult:
         """Draw the heads, with an arrow at the one by which the list is sorted."""

@@ -23,7 +23,7 @@ class StatusLine(Widget):
 
     state: reactive[Content] = reactive(Content)
     span: reactive[tuple[float, float] | None] = reactive(None)
-    monochrome: reactive[bool] = reactive(False)
+    monochrome: reactive[bool] = reactive(default=False)
 
     def render(self) -> RenderResult:
         """Draw it; where there is not room for both, the scale goes."""
@@ -36,7 +36,7 @@ class StatusLine(Widget):
         return Content.assemble(state, " " * gap, scale)
 
     def _scale(self) -> Content:
-        """Return the colours from low to high, between the shares of attention that a patch has at least and at most."""
+        """Return the colours from low to high, between the least and the most attention that a patch has."""
         if self.span is None:
             return Content("")
         steps = [round(step * (LEVELS - 1) / (_RAMP - 1)) for step in range(_RAMP)]

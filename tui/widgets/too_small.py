@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
+from ..formats import TIMES
+
 if TYPE_CHECKING:
     from textual.app import RenderResult
 
@@ -24,5 +26,5 @@ class TooSmall(Widget):
 
     def render(self) -> RenderResult:
         """Draw it."""
-        size, (columns, lines) = self.app.size, self._least
-        return Content(f"{size.width}×{size.height} is too small:\nhw3-browse needs {columns}×{lines}\n(q quits)")
+        found, needed = (f"{columns}{TIMES}{lines}" for columns, lines in (self.app.size, self._least))
+        return Content(f"{found} is too small:\nhw3-browse needs {needed}\n(q quits)")
