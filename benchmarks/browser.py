@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _QUIET: Final = 0.35  # seconds without a byte: the answer to a key is complete
 _PATIENCE: Final = 60.0
-_ENTER: Final = b"\x1b[?1049h"
 _RUNS: Final = 3
 _KEYS: Final = {"row": "j", "word": "l", "layer": "[]", "last": "Gg"}
 _WORDS: Final = ("a", "man", "riding", "a", "skateboard", "under", "a", "red", "umbrella")

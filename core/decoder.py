@@ -35,7 +35,8 @@ class DecoderConfig:
         heads: attention heads a layer.
         width: channels of the model, a multiple of `heads`.
         feedforward: channels inside the feed-forward block; None for four times the width.
-        dropout: probability, in training.
+        dropout: probability, in training, of what the blocks add.
+        attention_dropout: the same of attention weights; above 0 it forbids the fused kernels, which costs a fifth.
         max_length: longest caption in tokens, ``[BOS]`` and ``[EOS]`` included.
         norm_first: layer norm before each block (True) or after its sum (False, as in the first paper).
     """
@@ -45,6 +46,7 @@ class DecoderConfig:
     width: int = 512
     feedforward: int | None = None
     dropout: float = 0.1
+    attention_dropout: float = 0.0
     max_length: int = 64
     norm_first: bool = True
 
@@ -141,8 +143,8 @@ class DecoderLayer(nn.Module):
         super().__init__()
         width, hidden = config.width, config.feedforward or 4 * config.width
         self.norm_first = config.norm_first
-        self.self_attn = Attention(width, config.heads, config.dropout)
-        self.multihead_attn = Attention(width, config.heads, config.dropout)
+        self.self_attn = Attention(width, config.heads, config.attention_dropout)
+        self.multihead_attn = Attention(width, config.heads, config.attention_dropout)
         self.linear1 = nn.Linear(width, hidden)
         self.linear2 = nn.Linear(hidden, width)
         self.norm1, self.norm2, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)

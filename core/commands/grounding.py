@@ -8,7 +8,7 @@ from pathlib import Path
 from .arguments import Subparsers, add_command, cache_argument
 
 _EXAMPLES = """example:
-  hw3 grounding CACHE core/demo/bundle/instances_val.json
+  hw3 grounding CACHE core/demo/bundle/scenes/instances_val.json
 """
 
 

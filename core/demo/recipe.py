@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .dataset import write_dataset
+
+if TYPE_CHECKING:
+    from ..captioner import Captioner
 
 HERE = Path(__file__).parent
 BUNDLE = HERE / "bundle"
@@ -19,36 +24,40 @@ SEED = 2026
 TRAIN_SCENES = 20_000
 VAL_SCENES = 200
 
-IMAGES = "images/val"
-ANNOTATIONS = "val.json"
-INSTANCES = "instances_val.json"
+IMAGES = "scenes/images/val"
+ANNOTATIONS = "scenes/val.json"
+INSTANCES = "scenes/instances_val.json"
 CAPTIONER = "captioner"
 CLIP = "clip"
 
 
-def rebuild(folder: Path) -> Path:
+def rebuild(
+    folder: Path, *, train_scenes: int = TRAIN_SCENES, val_scenes: int = VAL_SCENES, overrides: Sequence[str] = ()
+) -> Path:
     """Draw, train and lay out below `folder`; the new bundle's folder.
 
-    Needs 1.5 GB of disk; takes about an hour and a half on two CPU cores (see the README), minutes on a GPU.
+    Args:
+        folder: gets ``scenes/``, ``clip-run/``, ``captioner-run/`` (1.5 GB) and ``bundle/`` (15 MB).
+        train_scenes: scenes to learn from.
+        val_scenes: scenes of the bundle.
+        overrides: settings ``a.b=value`` laid over both recipes; fewer scenes and epochs make a trial run.
     """
-    from ..captioner import Captioner  # noqa: PLC0415 (torch)
-
     scenes, bundle = folder / "scenes", folder / "bundle"
     if not (scenes / "train.json").is_file():
-        write_dataset(scenes, TRAIN_SCENES, VAL_SCENES, SEED, workers=os.cpu_count() or 1)
-    captioner, clip = _train(scenes, folder)
+        write_dataset(scenes, train_scenes, val_scenes, SEED, workers=os.cpu_count() or 1)
+    captioner, clip = _train(scenes, folder, overrides)
+    shutil.copytree(folder / IMAGES, bundle / IMAGES, dirs_exist_ok=True)
     for name in (ANNOTATIONS, INSTANCES):
-        (bundle / IMAGES).mkdir(parents=True, exist_ok=True)
-        shutil.copy(scenes / name, bundle / name)
-    shutil.copytree(scenes / IMAGES, bundle / IMAGES, dirs_exist_ok=True)
-    Captioner.load(captioner).save(bundle / CAPTIONER, half=True)
-    shutil.copytree(clip, bundle / CLIP, dirs_exist_ok=True)
+        shutil.copy(folder / name, bundle / name)
+    captioner.save(bundle / CAPTIONER, half=True)
+    shutil.copytree(clip, bundle / CLIP, dirs_exist_ok=True, ignore=shutil.ignore_patterns("state.pt", "log.jsonl"))
     return bundle
 
 
-def _train(scenes: Path, folder: Path) -> tuple[Path, Path]:
-    """Train both models on `scenes`; the captioner's and the CLIP's folder."""
-    from ..clip_training import ClipTrainConfig, train_clip  # noqa: PLC0415 (torch)
+def _train(scenes: Path, folder: Path, overrides: Sequence[str]) -> tuple[Captioner, Path]:
+    """Train both models on `scenes`; the captioner and the CLIP's folder."""
+    from ..captioner import Captioner  # noqa: PLC0415 (torch)
+    from ..clip_training import ClipTrainConfig, train_clip  # noqa: PLC0415
     from ..config import build, read_toml  # noqa: PLC0415
     from ..train_config import TrainConfig  # noqa: PLC0415
     from ..training import train  # noqa: PLC0415
@@ -58,6 +67,7 @@ def _train(scenes: Path, folder: Path) -> tuple[Path, Path]:
         for split in ("train", "val")
         for what, place in (("images", f"images/{split}"), ("annotations", f"{split}.json"))
     ]
-    clip = train_clip(ClipTrainConfig.from_mapping(read_toml(HERE / "clip.toml", data)), folder / "clip-run")
-    captioner = train(build(TrainConfig, read_toml(HERE / "captioner.toml", data)), folder / "captioner-run")
-    return captioner, clip
+    settings = [*data, *overrides]
+    clip = train_clip(ClipTrainConfig.from_mapping(read_toml(HERE / "clip.toml", settings)), folder / "clip-run")
+    best = train(build(TrainConfig, read_toml(HERE / "captioner.toml", settings)), folder / "captioner-run")
+    return Captioner.load(best), clip

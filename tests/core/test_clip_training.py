@@ -226,7 +226,9 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
 def test_a_killed_run_goes_on_to_the_same_end(
     settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    config = changed(settings, optim__epochs=3, optim__save_minutes=0)
+    # The library learns a slightly different BPE each time: the two runs can only be equal with the same one.
+    CaptionTokenizer.train(["a red wall", "something green is here"] * 3, 60).save(tmp_path / "bpe.json")
+    config = changed(settings, optim__epochs=3, optim__save_minutes=0, model__tokenizer=str(tmp_path / "bpe.json"))
     whole = train_clip(config, tmp_path / "whole")
     killed_in(monkeypatch, steps, config, tmp_path / "parts")
     done = []
@@ -236,6 +238,21 @@ def test_a_killed_run_goes_on_to_the_same_end(
     assert done == list(range(steps, 12))
     assert (parts / WEIGHTS_FILE).read_bytes() == (whole / WEIGHTS_FILE).read_bytes()
     assert [row["epoch"] for row in log(parts)] == [1, 2, 3]
+
+
+def test_a_killed_run_keeps_its_tokenizer(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, out = changed(settings, optim__epochs=2, optim__save_minutes=0), tmp_path / "out"
+    killed_in(monkeypatch, 5, config, out)
+    begun_with = (out / TOKENIZER_FILE).read_bytes()
+
+    def never(*_: object) -> CaptionTokenizer:
+        raise AssertionError("a second tokenizer was learnt")
+
+    monkeypatch.setattr(CaptionTokenizer, "train", never)
+    train_clip(config, out)
+    assert (out / TOKENIZER_FILE).read_bytes() == begun_with
 
 
 def test_a_validation_after_the_last_state_is_not_logged_twice(
