@@ -333,7 +333,8 @@ class _Pictures:
             return np.asarray(torch.stack(kept, dim=1).half().cpu().numpy())
 
         shape = (len(dataset), views, trunk.num_features)
-        key = store.key(dataset.fingerprint, self._preprocess.to_json(), fingerprint(trunk), views)
+        precision = self._run.config.optim.precision
+        key = store.key(dataset.fingerprint, self._preprocess.to_json(), fingerprint(trunk), views, precision)
         path = store.kept_dir() / f"pooled-{key}.npy"
         return store.filled(path, shape, np.dtype(np.float16), chunk, "encoding pictures")
 
@@ -559,5 +560,8 @@ def _seeded(seed: int, step: int) -> np.random.Generator:
 
 
 def _recipe(config: ClipTrainConfig) -> str:
-    """SHA-256 of all settings: two runs with the same go the same way."""
-    return hashlib.sha256(json.dumps(dataclasses.asdict(config), default=str, sort_keys=True).encode()).hexdigest()
+    """SHA-256 of the settings that decide the outcome: where and how often a run is saved may change on the way."""
+    settings = dataclasses.asdict(config)
+    for name in ("threads", "device", "save_minutes"):
+        del settings["optim"][name]
+    return hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode()).hexdigest()

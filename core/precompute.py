@@ -111,7 +111,9 @@ class Precompute:
         with CacheWriter(folder, self.plan, count, exact=options.exact, overwrite=options.overwrite) as writer:
             self._pictures(writer)
             rows = list(writer.texts())
-            columns, corpus, notes = self._scores(rows, torch.from_numpy(writer.embeddings()))
+            with Progress("scores and table", None, unit="captions") as progress:
+                columns, corpus, notes = self._scores(rows, torch.from_numpy(writer.embeddings()))
+                progress.update(count)
             descriptions = [Score(name, higher_is_better=True, description=DESCRIPTIONS[name]) for name in columns]
             return writer.finish(columns, descriptions, corpus, _versions(), notes)
 

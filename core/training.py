@@ -8,10 +8,7 @@ the very steps that were left.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
-import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +29,7 @@ from .datasets import Dataset, open_dataset
 from .decoding import Decoding, decode
 from .device import autocast, choose_device
 from .encoder import Memory
+from .loop import Log, learning_rate, read_state, recipe, seeded
 from .metrics.evaluate import evaluate
 from .progress import Progress
 from .tokenizer import CaptionTokenizer
@@ -87,7 +85,7 @@ class Run:
         if optim.threads:
             torch.set_num_threads(optim.threads)
         self.device = choose_device(optim.device)
-        _seed(optim.seed, 0)
+        seeded(optim.seed, 0)
         self.train_set = open_dataset(config.data.train_images, config.data.train_annotations)
         self.val_set = open_dataset(config.data.val_images, config.data.val_annotations)
         captions = [caption for item in self.train_set for caption in item.references]
@@ -110,6 +108,7 @@ class Run:
         )
         self.step, self.best = 0, -math.inf
         self._restore()
+        self.log = Log(out / "log.jsonl", self.step)
 
     @property
     def judged(self) -> Captioner:
@@ -140,7 +139,7 @@ class Run:
         epoch, place = divmod(self.step, self.steps_an_epoch)
         order = np.random.default_rng([optim.seed, epoch]).permutation(len(self.encoded))
         rows = order[place * optim.batch : (place + 1) * optim.batch]
-        rng = _seed(optim.seed, self.step + 1)
+        rng = seeded(optim.seed, self.step + 1)
         chosen = [rng.permutation(len(self.encoded[row][1]))[: optim.captions] for row in rows]
         width = min(len(choice) for choice in chosen)
         captions = [
@@ -148,7 +147,7 @@ class Run:
         ]
         tokens = _padded(captions, self.captioner.tokenizer.pad_id).to(self.device)
         for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * _rate(self.step, self.total, optim.warmup)
+            group["lr"] = group["peak"] * learning_rate(self.step, self.total, optim.warmup)
         self.captioner.train()
         if optim.freeze_encoder:
             self.captioner.encoder.eval()
@@ -175,8 +174,7 @@ class Run:
             if cider > self.best:
                 self.best = cider
                 self.judged.save(self.out / "best")
-        with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
+        self.log.add(row)
 
     def validate(self) -> float:
         """Corpus CIDEr of greedy captions of the validation pictures."""
@@ -195,7 +193,7 @@ class Run:
 
     def _save(self) -> None:
         state: dict[str, Any] = {
-            "config": _comparable(self.config),
+            "recipe": recipe(self.config),
             "step": self.step,
             "best": self.best,
             "captioner": self.captioner.state_dict(),
@@ -206,12 +204,9 @@ class Run:
             torch.save(state, temporary)
 
     def _restore(self) -> None:
-        path = self.out / "state.pt"
-        if not path.is_file():
+        state = read_state(self.out / "state.pt", recipe(self.config), self.device)
+        if state is None:
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        if state["config"] != _comparable(self.config):
-            raise UsageError(f"{self.out}: holds a run with other settings; choose another folder, or remove this one")
         self.captioner.load_state_dict(state["captioner"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:
@@ -290,14 +285,6 @@ def _groups(captioner: Captioner, optim: OptimConfig) -> list[dict[str, Any]]:
     return [{"params": params, "peak": peak, "weight_decay": decay} for (peak, decay), params in groups.items()]
 
 
-def _rate(step: int, total: int, warmup: float) -> float:
-    """Share of the peak learning rate: linear rise, then a cosine down to a hundredth."""
-    rise = max(1, round(warmup * total))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
-
-
 def _shifted(
     batch: Int[Tensor, "image height width 3"], most: int, rng: np.random.Generator
 ) -> Int[Tensor, "image height width 3"]:
@@ -308,15 +295,3 @@ def _shifted(
     rows = (torch.arange(batch.shape[1]) - int(down)).clamp(0, batch.shape[1] - 1)
     cols = (torch.arange(batch.shape[2]) - int(right)).clamp(0, batch.shape[2] - 1)
     return batch[:, rows][:, :, cols]
-
-
-def _seed(seed: int, step: int) -> np.random.Generator:
-    """Seed every generator from (seed, step); numpy's is returned, torch's (dropout) is the global one."""
-    rng = np.random.default_rng([seed, step])
-    torch.manual_seed(int(rng.integers(2**31)))
-    random.seed(int(rng.integers(2**31)))
-    return rng
-
-
-def _comparable(config: TrainConfig) -> str:
-    return json.dumps(dataclasses.asdict(config), default=str, sort_keys=True)

@@ -48,7 +48,7 @@ SCORES: tuple[Score, ...] = (
 )
 
 
-def make_cache(  # noqa: PLR0917 (a factory)
+def make_cache(
     folder: Path,
     count: int = 12,
     seed: int = 0,
@@ -111,7 +111,7 @@ def fake_plan(count: int, seed: int = 0, folder: Path | None = None) -> dict[str
     }
 
 
-def fake_row(  # noqa: PLR0917
+def fake_row(
     index: int,
     caption: str,
     seed: int = 0,
@@ -165,7 +165,7 @@ def fake_view(size: tuple[int, int], grid: tuple[int, int]) -> View:
     return view_for(size=size, input_size=(grid[0] * 16, grid[1] * 16), crop_pct=0.9, crop_mode="center", grid=grid)
 
 
-def fake_attention(  # noqa: PLR0917
+def fake_attention(
     rng: np.random.Generator, tokens: int, layers: int, heads: int, grid: tuple[int, int], prefix: int
 ) -> np.ndarray:
     """Return float32 [tokens, layers, heads, positions]: distributions, a bump that walks with the token."""

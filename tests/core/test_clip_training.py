@@ -144,8 +144,7 @@ def test_it_learns_and_its_folder_is_a_clip(settings: dict[str, Any], tmp_path: 
     clip = Clip.load(ClipSpec(str(out)))
     val = open_dataset(tmp_path / "val", tmp_path / "val.json")
     images = clip.embed_images(torch.stack([clip.preprocess(load_image(val.file(item))) for item in val]))
-    # The words stand in a new order: what was learnt is the colour.
-    texts = clip.embed_texts([f"here is a {name} wall" for name in COLOURS])
+    texts = clip.embed_texts([f"something {name} is here" for name in COLOURS])
     assert retrieval(images, texts).image_to_text >= 5 / 6
 
 
@@ -287,6 +286,15 @@ def test_a_folder_of_another_run_is_left_alone(
     killed_in(monkeypatch, 2, changed(settings, optim__epochs=2, optim__save_minutes=0), unfinished)
     with pytest.raises(UsageError, match="unfinished: holds a run with other settings"):
         train_clip(changed(settings, optim__epochs=3), unfinished)
+
+
+def test_a_run_may_go_on_with_other_threads(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    killed_in(monkeypatch, 6, changed(settings, optim__epochs=2, optim__save_minutes=0), out)
+    config = changed(settings, optim__epochs=2, optim__save_minutes=9, optim__threads=0)
+    assert [row["epoch"] for row in log(train_clip(config, out))] == [1, 2]
 
 
 def test_a_damaged_state_is_told(settings: dict[str, Any], tmp_path: Path) -> None:

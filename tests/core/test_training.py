@@ -18,6 +18,7 @@ from hw3_browse.core.captioner import Captioner
 from hw3_browse.core.config import build, read_toml
 from hw3_browse.core.datasets import open_dataset
 from hw3_browse.core.decoding import Decoding, decode
+from hw3_browse.core.loop import learning_rate
 from hw3_browse.core.train_config import TrainConfig
 from hw3_browse.core.training import Run, caption_loss, train
 
@@ -218,3 +219,31 @@ def test_a_damaged_checkpoint_has_one_clear_line(tmp_path: Path, name: str, cont
         Captioner.load(tmp_path)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_log_has_each_epoch_once_after_a_kill(config: dict[str, Any], tmp_path: Path) -> None:
+    """The state was last saved before the second epoch ended; its line is written again, not twice."""
+    settings = build(TrainConfig, config)
+    run = Run(settings, tmp_path / "run")
+    losses_of(run, 3)
+    run._save()
+    losses_of(run, 1)
+    run._end_of_epoch(1.0)
+    train(settings, tmp_path / "run")
+    epochs = [json.loads(line)["epoch"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert epochs == [2, 3]
+
+
+def test_a_damaged_state_has_one_clear_line(config: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "state.pt").write_bytes(b"garbage")
+    with pytest.raises(CheckpointError, match="damaged; remove it"):
+        Run(build(TrainConfig, config), tmp_path / "run")
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    rates = [learning_rate(step, 100, 0.1) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == 1.0
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[-1] == pytest.approx(0.01, abs=0.001)

@@ -1,0 +1,76 @@
+"""What both training loops share: learning rate, randomness of a step, state of an interrupted run, log."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..cache.errors import CheckpointError, UsageError
+from ..cache.files import replace_file
+
+
+def learning_rate(step: int, total: int, warmup: float) -> float:
+    """Share of the peak rate at `step`: a linear rise over the share `warmup`, then a cosine to a hundredth."""
+    rise = max(1, round(warmup * total))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
+
+
+def seeded(seed: int, step: int) -> np.random.Generator:
+    """A step's own generator; torch's global one (dropout, fresh weights) is seeded from it."""
+    rng = np.random.default_rng([seed, step])
+    torch.manual_seed(int(rng.integers(2**31)))
+    return rng
+
+
+def recipe(config: Any) -> str:
+    """SHA-256 of all settings of a config dataclass: two runs with the same go the same way."""
+    return hashlib.sha256(json.dumps(dataclasses.asdict(config), default=str, sort_keys=True).encode()).hexdigest()
+
+
+def read_state(path: Path, wanted: str, device: torch.device) -> dict[str, Any] | None:
+    """What an interrupted run has left at `path`, None where there is none.
+
+    Args:
+        path: the state file; it has the key ``recipe``.
+        wanted: the recipe of the run that wants to go on.
+        device: where its tensors go.
+
+    Raises:
+        CheckpointError: the file is damaged.
+        UsageError: it belongs to a run with other settings.
+    """
+    if not path.is_file():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        found = state["recipe"]
+    except Exception as error:  # a damaged archive raises anything from zipfile's to pickle's errors
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path}: damaged; remove it to train from the beginning ({reason})") from error
+    if found != wanted:
+        raise UsageError(f"{path.parent}: holds a run with other settings; choose another folder or remove it")
+    return state
+
+
+class Log:
+    """``log.jsonl``: a line an epoch. Lines behind the step that a run goes on from are taken back."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self._path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        self._rows = [row for row in map(json.loads, lines) if row["step"] <= step]
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add a line; the file is whole at any time."""
+        self._rows.append(dict(row))
+        replace_file(self._path, "".join(json.dumps(row) + "\n" for row in self._rows).encode())
