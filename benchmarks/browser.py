@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hw3_browse.cache.codec import Attention
     from hw3_browse.cache.schema import Manifest, Sample
 
-_QUIET: Final = 0.35  # seconds without a byte: the answer to a key is complete
+_QUIET: Final = 0.6  # seconds without a byte: the answer to a key is complete
 _PATIENCE: Final = 60.0
 _RUNS: Final = 3
 _KEYS: Final = {"row": "j", "word": "l", "layer": "[]", "last": "Gg"}

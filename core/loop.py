@@ -6,12 +6,13 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..cache.errors import CheckpointError, UsageError
 from ..cache.files import replace_file
@@ -30,6 +31,25 @@ def seeded(seed: int, step: int) -> np.random.Generator:
     rng = np.random.default_rng([seed, step])
     torch.manual_seed(int(rng.integers(2**31)))
     return rng
+
+
+def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """An exponential moving average for `torch.optim.swa_utils.AveragedModel`.
+
+    The n-th update keeps ``min(decay, n / (9 + n))`` of the average, so that the first steps of a short run, when the
+    weights know nothing yet, are soon forgotten.
+    """
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        for mean, value in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - kept)
+            else:
+                mean.copy_(value)
+
+    return update
 
 
 def recipe(config: Any) -> str:

@@ -50,6 +50,7 @@ class OptimConfig:
         label_smoothing: share of probability given to all tokens alike in the loss.
         clip_norm: bound on the gradient's norm.
         average: decay of the exponential moving average of the weights, which is what is validated and kept; 0: none.
+            Early in a run it forgets faster.
         freeze_encoder: keep the encoder as it is; its features are then computed once.
         precision: "fp32", or "bf16" for autocast.
         seed: of everything random.

@@ -29,7 +29,7 @@ from .datasets import Dataset, open_dataset
 from .decoding import Decoding, decode
 from .device import autocast, choose_device
 from .encoder import Memory
-from .loop import Log, learning_rate, read_state, recipe, seeded
+from .loop import Log, learning_rate, moving_average, read_state, recipe, seeded
 from .metrics.evaluate import evaluate
 from .progress import Progress
 from .tokenizer import CaptionTokenizer
@@ -100,9 +100,7 @@ class Run:
         self.total = self.steps_an_epoch * optim.epochs
         self.optimizer = torch.optim.AdamW(_groups(self.captioner, optim), lr=optim.lr, betas=(0.9, 0.98))
         self.average = (
-            torch.optim.swa_utils.AveragedModel(
-                self.captioner, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(optim.average)
-            )
+            torch.optim.swa_utils.AveragedModel(self.captioner, multi_avg_fn=moving_average(optim.average))
             if optim.average
             else None
         )

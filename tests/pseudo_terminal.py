@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 COMMAND = (sys.executable, "-m", "hw3_browse.tui.cli")
-PATIENCE = 20.0  # seconds; only ever waited for in full when a test fails
+PATIENCE = 120.0  # seconds; only ever waited for in full when a test fails
 ENTER_ALTERNATE = b"\x1b[?1049h"
 LEAVE_ALTERNATE = b"\x1b[?1049l"
 # Sequences that pyte would print: kitty's keyboard protocol and requests for a mode's state.

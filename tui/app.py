@@ -185,7 +185,7 @@ class BrowserApp(App[None], inherit_bindings=False):
         """Show another order; the selected sample stays selected, at its new row."""
         ordering = ordering if ordering.reverse == self._reverse else ordering.turned()
         old, position = self._ordering, 0
-        if old is not None and len(old):
+        if old is not None:
             position = ordering.position_of(old.index_at(self._list.cursor))
         self._ordering = ordering
         head = self.query_one(ListHead)
@@ -193,9 +193,7 @@ class BrowserApp(App[None], inherit_bindings=False):
         self._list.show(ordering, position)
         self._title.order = ordering.label
         self._show_place()
-        if not len(ordering):
-            self._picture.fail("this cache has no pictures")
-        elif old is None:
+        if old is None:
             self._ask()
         elif self._sample is not None:
             self.query_one(Details).show(self._sample, self._standings, self._key)
@@ -204,8 +202,8 @@ class BrowserApp(App[None], inherit_bindings=False):
         if self._ordering is None:
             return
         count = len(self._ordering)
-        rank = self._ordering.rank_at(self._list.cursor) if count else None
-        self._title.place = f"rank {formats.rank(rank)} of {count:,}" if count else "empty"
+        rank = formats.rank(self._ordering.rank_at(self._list.cursor))
+        self._title.place = f"rank {rank} of {count:,}"
 
     def _go(self, position: int) -> None:
         """Select a row of the list, without a word; a row beyond an end means the one at that end."""

@@ -29,6 +29,9 @@ def run(app: BrowserApp) -> int:
     0 after quitting, 1 after a crash (its traceback goes to a log, whose path is printed), 2 where the cache
     cannot be read, 128 + n after signal n.
     """
+    for name in ("COLUMNS", "LINES"):
+        # Exported by some shells; Textual would believe them rather than the terminal, and never see a resize.
+        os.environ.pop(name, None)
     try:
         app.run()
     except Exception as error:  # noqa: BLE001 (the last line of defence: anything else is a bug to be logged)

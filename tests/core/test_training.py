@@ -18,7 +18,7 @@ from hw3_browse.core.captioner import Captioner
 from hw3_browse.core.config import build, read_toml
 from hw3_browse.core.datasets import open_dataset
 from hw3_browse.core.decoding import Decoding, decode
-from hw3_browse.core.loop import learning_rate
+from hw3_browse.core.loop import learning_rate, moving_average
 from hw3_browse.core.train_config import TrainConfig
 from hw3_browse.core.training import Run, caption_loss, train
 
@@ -247,3 +247,18 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert max(rates) == rates[9] == 1.0
     assert rates[9:] == sorted(rates[9:], reverse=True)
     assert rates[-1] == pytest.approx(0.01, abs=0.001)
+
+
+def test_the_moving_average_forgets_its_beginning_and_then_follows_the_decay() -> None:
+    update = moving_average(0.9)
+    mean, total = [torch.tensor([100.0])], 500
+    for count in range(1, total):
+        update(mean, [torch.tensor([0.0])], torch.tensor(count))
+    expected = 100.0
+    for count in range(1, total):
+        expected *= min(0.9, (1 + count) / (10 + count))
+    assert float(mean[0]) == pytest.approx(expected, abs=1e-4)
+    early = [torch.tensor([100.0])]
+    for count in range(1, 30):
+        update(early, [torch.tensor([1.0])], count)
+    assert float(early[0]) < 1.5  # thirty steps of 0.9 alone would leave 5.7

@@ -400,16 +400,6 @@ async def test_a_damaged_picture_is_said_and_passed(writable_copy: Path) -> None
             assert shown(app).request.index == int(damaged.order("clipscore")[2])
 
 
-async def test_an_empty_cache(tmp_path: Path) -> None:
-    from fakes import make_cache
-
-    with Cache.open(make_cache(tmp_path / "empty", count=0)) as empty:
-        async with running(empty) as (app, pilot):
-            await press(app, pilot, "j", "G", "right", "p", "m", "0", "$", "[", "s", "o", "r", "escape")
-            assert app.query_one(TitleBar).place == "empty"
-            assert app.query_one(Picture).shown is None
-
-
 async def test_held_keys_do_not_queue_up_pictures(plain: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one picture is being made, twenty more keys ask for one more picture, the last."""
     made: list[int] = []

@@ -120,7 +120,7 @@ def test_too_small_says_so_and_recovers(cache_folder: Path) -> None:
 
 
 def test_selection_survives_a_resize(cache_folder: Path) -> None:
-    with browse(cache_folder) as terminal:
+    with browse(cache_folder, environment={"COLUMNS": "70", "LINES": "20"}) as terminal:  # as some shells export
         terminal.wait_for("rank 1 of 20")
         terminal.press("jjjjjjjjj")
         terminal.wait_for("rank 10 of 20")
