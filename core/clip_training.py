@@ -17,14 +17,12 @@ Loss: Radford et al., "Learning Transferable Visual Models From Natural Language
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import open_clip
@@ -40,22 +38,13 @@ from torch import Tensor, nn
 from ..cache.errors import CheckpointError, DatasetError, UsageError
 from ..cache.files import replace_file, replacing
 from . import store
-from .clip import (
-    CONFIG_FILE,
-    TOKENIZER_FILE,
-    WEIGHTS_FILE,
-    CaptionTokens,
-    ClipPreprocess,
-    Model,
-    Retrieval,
-    encode_text,
-    fingerprint,
-    read_folder_config,
-    retrieval,
-)
-from .config import build
+from .clip import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, ClipPreprocess, fingerprint, read_folder_config
+from .clip_config import ClipModelConfig, ClipOptimConfig, ClipTrainConfig
+from .clip_scores import Retrieval, retrieval
+from .clip_text import CaptionTokens, Model, encode_text
 from .datasets import Dataset, open_dataset
 from .device import autocast, choose_device
+from .loop import Log, learning_rate, read_state, recipe, seeded
 from .progress import Progress
 from .tokenizer import CaptionTokenizer
 
@@ -63,105 +52,6 @@ _MAX_LOGIT_SCALE: Final = math.log(100)  # as in the CLIP paper: sharper makes t
 _VALIDATION_BATCH: Final = 128
 _STATE_FILE: Final = "state.pt"
 _LOG_FILE: Final = "log.jsonl"
-
-
-@dataclass(frozen=True)
-class ClipDataConfig:
-    """Pictures and captions.
-
-    Attributes:
-        train_images: folder of the training pictures.
-        train_annotations: COCO-style json with their captions.
-        val_images: folder of the validation pictures.
-        val_annotations: COCO-style json with their captions.
-        mirror: mirror every second picture in training. Captions that say left and right forbid it.
-        shift: move each picture by up to this many input pixels in training (not with a frozen vision tower).
-    """
-
-    train_images: Path
-    train_annotations: Path
-    val_images: Path
-    val_annotations: Path
-    mirror: bool = True
-    shift: int = 0
-
-
-@dataclass(frozen=True)
-class ClipModelConfig:
-    """The two towers, in open_clip's own words.
-
-    Attributes:
-        vision: open_clip's `vision_cfg`, as `{layers = [1, 1, 1, 1], width = 16, image_size = 112}` (CLIP's
-            ResNet) or `{timm_model_name = "...", timm_proj = "linear", image_size = 112}`.
-        text: open_clip's `text_cfg` (context_length, width, heads, layers); vocabulary, pooling are filled
-            in.
-        preprocess: open_clip's `preprocess_cfg` (mean, std, interpolation, resize_mode).
-        embed_dim: length of an embedding.
-        vocabulary: most tokens of the BPE learnt from the training captions.
-        tokenizer: a `tokenizers` file to use instead of learning one.
-        vision_weights: safetensors of the vision tower (timm's names), classifier allowed and left out.
-        freeze_vision: keep those weights; only the projection behind a timm tower is trained.
-    """
-
-    vision: Mapping[str, Any]
-    text: Mapping[str, Any]
-    preprocess: Mapping[str, Any] = field(default_factory=dict)
-    embed_dim: int = 192
-    vocabulary: int = 400
-    tokenizer: Path | None = None
-    vision_weights: Path | None = None
-    freeze_vision: bool = False
-
-
-@dataclass(frozen=True)
-class ClipOptimConfig:
-    """How the weights are learnt.
-
-    Attributes:
-        epochs: passes over the training pictures; each pass takes one caption of every picture.
-        batch: pairs a step; each picture is told from batch - 1 others.
-        lr: peak learning rate of AdamW.
-        weight_decay: of matrices; biases, norms and embeddings have none.
-        warmup: share of all steps in which the rate rises; it then falls as a cosine to a hundredth.
-        clip_norm: bound on the gradient's norm.
-        precision: "fp32", or "bf16" for autocast.
-        seed: of everything random.
-        threads: torch threads on CPU; 0 leaves torch's choice.
-        device: "auto", "cpu", "cuda" or "cuda:1".
-        save_minutes: how often the resumable state is written.
-        validate_every: epochs between validations.
-    """
-
-    epochs: int = 20
-    batch: int = 256
-    lr: float = 1e-3
-    weight_decay: float = 0.1
-    warmup: float = 0.05
-    clip_norm: float = 1.0
-    precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = 0
-    threads: int = 0
-    device: str = "auto"
-    save_minutes: float = 3.0
-    validate_every: int = 1
-
-
-@dataclass(frozen=True)
-class ClipTrainConfig:
-    """A whole training run."""
-
-    data: ClipDataConfig
-    model: ClipModelConfig
-    optim: ClipOptimConfig = field(default_factory=ClipOptimConfig)
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> ClipTrainConfig:
-        """Read the tables of a TOML file.
-
-        Raises:
-            UsageError: a setting is unknown, missing or of the wrong type.
-        """
-        return build(cls, mapping)
 
 
 def train_clip(config: ClipTrainConfig, out: Path) -> Path:
@@ -183,7 +73,7 @@ def _is_finished(config: ClipTrainConfig, out: Path) -> bool:
     """Whether `out` holds the CLIP that `config` makes; a run that goes on there has its `state.pt` still."""
     if not (out / CONFIG_FILE).exists() or (out / _STATE_FILE).exists():
         return False
-    if read_folder_config(out).get("recipe") != _recipe(config):
+    if read_folder_config(out).get("recipe") != recipe(config):
         raise UsageError(f"{out}: holds a CLIP that other settings made; choose another folder or remove it")
     return True
 
@@ -261,7 +151,7 @@ def save_folder(model: Model, tokenizer: CaptionTokenizer, config: ClipTrainConf
     described = {
         "model_cfg": model_config(config.model, tokenizer),
         "preprocess_cfg": preprocess,
-        "recipe": _recipe(config),
+        "recipe": recipe(config),
     }
     weights = {
         name: (value.half() if value.ndim > 1 and value.is_floating_point() else value).cpu().contiguous()
@@ -367,7 +257,7 @@ class _Run:
         self.device = choose_device(optim.device)
         out.mkdir(parents=True, exist_ok=True)
         state = self._read_state()
-        _seeded(optim.seed, 0)
+        seeded(optim.seed, 0)
         train_set = open_dataset(data.train_images, data.train_annotations)
         val_set = open_dataset(data.val_images, data.val_annotations)
         self.tokenizer = _tokenizer(config.model, train_set, state)
@@ -385,6 +275,7 @@ class _Run:
         self.step = 0
         if state:
             self._restore(state)
+        self.log = Log(out / _LOG_FILE, self.step)
 
     def autocast(self) -> torch.autocast:
         """Mixed precision, where the settings ask for it."""
@@ -415,10 +306,10 @@ class _Run:
         epoch, place = divmod(self.step, self.steps_an_epoch)
         order = np.random.default_rng([optim.seed, epoch]).permutation(self.captions.pictures)
         chosen = order[place * optim.batch : (place + 1) * optim.batch]
-        rng = _seeded(optim.seed, self.step + 1)
+        rng = seeded(optim.seed, self.step + 1)
         ids = self.captions.of(chosen, rng.integers(2**31, size=len(chosen)))
         for group in self.optimizer.param_groups:
-            group["lr"] = optim.lr * _rate(self.step, self.total, optim.warmup)
+            group["lr"] = optim.lr * learning_rate(self.step, self.total, optim.warmup)
         self._training_mode()
         with self.autocast():
             image = self.pictures.embed(chosen, rng)
@@ -456,7 +347,7 @@ class _Run:
             "truncated_captions": self.captions.truncated,
             "seconds": round(seconds),
         }
-        self._log([*self._logged(), row])
+        self.log.add(row)
         return f", R@1 {score.text_to_image:.1%} text to image, {score.image_to_text:.1%} image to text"
 
     @torch.inference_mode()
@@ -478,7 +369,7 @@ class _Run:
 
     def _save(self) -> None:
         state = {
-            "recipe": _recipe(self.config),
+            "recipe": recipe(self.config),
             "step": self.step,
             "tokenizer": self.tokenizer.to_json(),
             "model": self.model.state_dict(),
@@ -489,30 +380,12 @@ class _Run:
 
     def _read_state(self) -> dict[str, Any] | None:
         """What an interrupted run has left, None where there is none."""
-        path = self.out / _STATE_FILE
-        if not path.is_file():
-            return None
-        try:
-            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-            recipe = state["recipe"]
-        except Exception as error:  # a damaged archive raises anything from zipfile's to pickle's errors
-            raise CheckpointError(f"{path}: damaged; remove it to train from the beginning ({error})") from error
-        if recipe != _recipe(self.config):
-            raise UsageError(f"{self.out}: holds a run with other settings; choose another folder or remove it")
-        return state
+        return read_state(self.out / _STATE_FILE, recipe(self.config), self.device)
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
-        self._log([row for row in self._logged() if row["step"] <= self.step])
-
-    def _logged(self) -> list[dict[str, Any]]:
-        path = self.out / _LOG_FILE
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    def _log(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        replace_file(self.out / _LOG_FILE, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
 def _tokenizer(config: ClipModelConfig, dataset: Dataset, state: Mapping[str, Any] | None) -> CaptionTokenizer:
@@ -542,26 +415,3 @@ def _groups(model: nn.Module, optim: ClipOptimConfig) -> list[dict[str, Any]]:
             matrix = parameter.ndim > 1 and "embedding" not in name
             (decayed if matrix else plain).append(parameter)
     return [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-
-
-def _rate(step: int, total: int, warmup: float) -> float:
-    """Share of the peak learning rate: linear rise, then a cosine down to a hundredth."""
-    rise = max(1, round(warmup * total))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
-
-
-def _seeded(seed: int, step: int) -> np.random.Generator:
-    """The step's own generator; torch's global one (dropout, fresh weights) is seeded from it."""
-    rng = np.random.default_rng([seed, step])
-    torch.manual_seed(int(rng.integers(2**31)))
-    return rng
-
-
-def _recipe(config: ClipTrainConfig) -> str:
-    """SHA-256 of the settings that decide the outcome: where and how often a run is saved may change on the way."""
-    settings = dataclasses.asdict(config)
-    for name in ("threads", "device", "save_minutes"):
-        del settings["optim"][name]
-    return hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode()).hexdigest()

@@ -53,8 +53,11 @@ def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
 
 
 def recipe(config: Any) -> str:
-    """SHA-256 of all settings of a config dataclass: two runs with the same go the same way."""
-    return hashlib.sha256(json.dumps(dataclasses.asdict(config), default=str, sort_keys=True).encode()).hexdigest()
+    """SHA-256 of the settings that decide the outcome: where and how often a run is saved may change on the way."""
+    settings = dataclasses.asdict(config)
+    for name in ("threads", "device", "save_minutes"):
+        del settings["optim"][name]
+    return hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode()).hexdigest()
 
 
 def read_state(path: Path, wanted: str, device: torch.device) -> dict[str, Any] | None:

@@ -25,7 +25,8 @@ from ..cache.schema import Captioned, CaptionRow, Score
 from ..cache.writer import CacheWriter
 from .attention import look
 from .captioner import Captioner
-from .clip import Clip, ClipSpec, clipscore, refclipscore
+from .clip import Clip, ClipSpec
+from .clip_scores import clipscore, refclipscore
 from .datasets import Dataset, Item, load_image, make_preview
 from .decoding import Decoding, decode
 from .device import autocast, choose_device

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from hw3_browse.core.captioner import Captioner, CaptionerConfig
-from hw3_browse.core.clip_training import ClipDataConfig, ClipModelConfig, ClipTrainConfig, build_model, save_folder
+from hw3_browse.core.clip_config import ClipDataConfig, ClipModelConfig, ClipTrainConfig
+from hw3_browse.core.clip_training import build_model, save_folder
 from hw3_browse.core.decoder import DecoderConfig
 from hw3_browse.core.encoder import EncoderConfig
 from hw3_browse.core.tokenizer import CaptionTokenizer

@@ -21,7 +21,8 @@ def register(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, and say where the model is."""
-    from ..clip_training import ClipTrainConfig, train_clip  # noqa: PLC0415 (torch)
+    from ..clip_config import ClipTrainConfig  # noqa: PLC0415
+    from ..clip_training import train_clip  # noqa: PLC0415 (torch)
     from ..config import read_toml  # noqa: PLC0415
 
     config = ClipTrainConfig.from_mapping(read_toml(args.config, args.overrides))

@@ -57,7 +57,8 @@ def rebuild(
 def _train(scenes: Path, folder: Path, overrides: Sequence[str]) -> tuple[Captioner, Path]:
     """Train both models on `scenes`; the captioner and the CLIP's folder."""
     from ..captioner import Captioner  # noqa: PLC0415 (torch)
-    from ..clip_training import ClipTrainConfig, train_clip  # noqa: PLC0415
+    from ..clip_config import ClipTrainConfig  # noqa: PLC0415
+    from ..clip_training import train_clip  # noqa: PLC0415
     from ..config import build, read_toml  # noqa: PLC0415
     from ..train_config import TrainConfig  # noqa: PLC0415
     from ..training import train  # noqa: PLC0415

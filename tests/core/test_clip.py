@@ -30,11 +30,9 @@ from hw3_browse.core.clip import (
     ClipPreprocess,
     ClipSpec,
     activation_twin,
-    clipscore,
-    encode_text,
-    refclipscore,
-    retrieval,
 )
+from hw3_browse.core.clip_scores import clipscore, refclipscore, retrieval
+from hw3_browse.core.clip_text import encode_text
 from hw3_browse.core.tokenizer import CaptionTokenizer
 
 VISION = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}

@@ -12,7 +12,8 @@ from PIL import Image
 
 from hw3_browse.cache.reader import Cache
 from hw3_browse.core.cli import main
-from hw3_browse.core.clip import Clip, ClipSpec, retrieval
+from hw3_browse.core.clip import Clip, ClipSpec
+from hw3_browse.core.clip_scores import retrieval
 from hw3_browse.core.datasets import load_image, open_dataset
 from hw3_browse.core.demo.recipe import ANNOTATIONS, BUNDLE, CLIP, IMAGES, INSTANCES, SEED
 from hw3_browse.core.demo.scenes import scene
