@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from ...cache.codec import Head
 from ...cache.errors import UsageError
 from ...cache.reader import Cache
@@ -54,9 +56,9 @@ def _chosen(cache: Cache, args: argparse.Namespace) -> list[int]:
         if index is None:
             raise UsageError(f"{args.cache}: has no picture named {name}")
         chosen.append(index)
-    chosen += cache.order(args.sort)[: max(0, args.top)].tolist()
-    chosen += cache.order(args.sort, reverse=True)[: max(0, args.last)].tolist()
-    return chosen
+    order = cache.order(args.sort)
+    ranked = order[~np.isnan(cache.scores(args.sort)[order])]  # last is the last of the browser's list
+    return [*chosen, *ranked[: max(0, args.top)].tolist(), *ranked[::-1][: max(0, args.last)].tolist()]
 
 
 def _head(text: str) -> Head:

@@ -15,6 +15,7 @@ from models import tiny_captioner, write_dataset
 from hw3_browse.cache.errors import CheckpointError, UsageError
 from hw3_browse.core import store, training
 from hw3_browse.core.captioner import Captioner
+from hw3_browse.core.clip_config import ClipTrainConfig
 from hw3_browse.core.config import build, read_toml
 from hw3_browse.core.datasets import open_dataset
 from hw3_browse.core.decoding import Decoding, decode
@@ -262,3 +263,12 @@ def test_the_moving_average_forgets_its_beginning_and_then_follows_the_decay() -
     for count in range(1, 30):
         update(early, [torch.tensor([1.0])], count)
     assert float(early[0]) < 1.5  # thirty steps of 0.9 alone would leave 5.7
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "configs").glob("*.toml")), ids=lambda path: path.name
+)
+def test_shipped_settings_are_valid(path: Path) -> None:
+    data = read_toml(path)
+    config = build(TrainConfig, data) if "encoder" in data else ClipTrainConfig.from_mapping(data)
+    assert config.optim.epochs > 0
