@@ -8,7 +8,7 @@ from pathlib import Path
 from .arguments import Subparsers, add_command
 
 _EXAMPLES = """examples:
-  hw3 train configs/scenes.toml --out runs/scenes
+  hw3 train configs/flickr8k.toml --out runs/flickr8k
   hw3 train configs/best.toml --set decoder.layers=8 --set optim.epochs=20 --out runs/eight-layers
 
 The folder gets best/ and last/ (checkpoints for `hw3 precompute --captioner`) and log.jsonl.

@@ -8,8 +8,8 @@ from .arguments import Subparsers, add_command
 from .train import add_training_arguments
 
 _EXAMPLES = """examples:
-  hw3 train-clip configs/scenes_clip.toml --out models/scenes_clip
-  hw3 precompute IMAGES ANNOTATIONS --captioner runs/best --clip models/scenes_clip
+  hw3 train-clip configs/flickr8k_clip.toml --out models/flickr8k_clip
+  hw3 precompute IMAGES ANNOTATIONS --captioner runs/best --clip models/flickr8k_clip
 """
 
 
