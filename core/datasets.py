@@ -157,7 +157,9 @@ def load_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DatasetError(f"{_show(path)} is too large: over the limit of {max_pixels:,} pixels") from error
     except Exception as error:  # Pillow's decoders raise almost anything on a damaged file
-        raise DatasetError(f"cannot read the picture {_show(path)}: {printable(str(error))}") from error
+        raise DatasetError(
+            f"cannot read the picture {_show(path)}: {printable(str(error))}; replace it, or leave it out"
+        ) from error
 
 
 def make_preview(image: Image.Image, max_side: int = 448) -> bytes:

@@ -39,6 +39,9 @@ def run(args: argparse.Namespace) -> int:
     from ..demo import recipe  # noqa: PLC0415 (numpy, pillow)
 
     if args.rebuild:
+        from ..device import keep_freed_memory  # noqa: PLC0415
+
+        keep_freed_memory()
         print(f"bundle: {recipe.rebuild(args.rebuild)}")
         return 0
     folder = args.out or caches_dir() / "demo"
@@ -67,8 +70,10 @@ def _compute(folder: Path, *, overwrite: bool) -> None:
     from ..datasets import open_dataset  # noqa: PLC0415
     from ..decoding import Decoding  # noqa: PLC0415
     from ..demo import recipe  # noqa: PLC0415
+    from ..device import keep_freed_memory  # noqa: PLC0415
     from ..precompute import Options, Precompute  # noqa: PLC0415
 
+    keep_freed_memory()
     here = recipe.BUNDLE
     dataset = open_dataset(here / recipe.IMAGES, here / recipe.ANNOTATIONS)
     options = Options(decoding=Decoding(beams=_BEAMS), overwrite=overwrite)

@@ -57,8 +57,10 @@ def run(args: argparse.Namespace) -> int:
     from ..clip import ClipSpec  # noqa: PLC0415 (torch)
     from ..datasets import open_dataset  # noqa: PLC0415
     from ..decoding import Decoding  # noqa: PLC0415
+    from ..device import keep_freed_memory  # noqa: PLC0415
     from ..precompute import Options, Precompute  # noqa: PLC0415
 
+    keep_freed_memory()
     dataset = open_dataset(args.images, args.annotations)
     options = Options(
         decoding=Decoding(args.beams, args.length_penalty, args.max_length),

@@ -34,9 +34,11 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, and say where the best checkpoint is."""
     from ..config import build, read_toml  # noqa: PLC0415
+    from ..device import keep_freed_memory  # noqa: PLC0415 (torch)
     from ..train_config import TrainConfig  # noqa: PLC0415
     from ..training import train  # noqa: PLC0415 (torch)
 
+    keep_freed_memory()
     config = build(TrainConfig, read_toml(args.config, args.overrides))
     print(f"best checkpoint: {train(config, args.out)}")
     return 0

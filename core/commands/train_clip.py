@@ -24,7 +24,9 @@ def run(args: argparse.Namespace) -> int:
     from ..clip_config import ClipTrainConfig  # noqa: PLC0415
     from ..clip_training import train_clip  # noqa: PLC0415 (torch)
     from ..config import read_toml  # noqa: PLC0415
+    from ..device import keep_freed_memory  # noqa: PLC0415
 
+    keep_freed_memory()
     config = ClipTrainConfig.from_mapping(read_toml(args.config, args.overrides))
     print(f"CLIP: {train_clip(config, args.out)}")
     return 0
