@@ -1,6 +1,6 @@
 """Where things are kept on this machine: the operating system's own places (XDG on Linux).
 
-XDG_DATA_HOME, XDG_CONFIG_HOME and XDG_STATE_HOME move them.
+XDG_DATA_HOME and XDG_STATE_HOME move them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,6 @@ def caches_dir() -> Path:
     from platformdirs import user_data_path  # noqa: PLC0415 (an explicit cache on the command line needs no places)
 
     return user_data_path(_APP) / "caches"
-
-
-def config_dir() -> Path:
-    """Return the folder for what the user sets: key map, theme."""
-    from platformdirs import user_config_path  # noqa: PLC0415
-
-    return user_config_path(_APP)
 
 
 def state_dir() -> Path:

@@ -20,7 +20,6 @@ Source: Radford et al., "Learning Transferable Visual Models From Natural Langua
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import logging
 import posixpath
@@ -42,10 +41,11 @@ from huggingface_hub import constants as hub
 from huggingface_hub import try_to_load_from_cache
 from jaxtyping import Float, UInt8
 from open_clip.transform import PreprocessCfg, image_transform_v2
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..cache.errors import CheckpointError, DatasetError
 from .clip_text import CaptionTokens, Model, OpenClipTokens, Tokenize, encode_text, prefixed
+from .fingerprint import fingerprint
 from .tokenizer import CaptionTokenizer
 
 if TYPE_CHECKING:
@@ -244,15 +244,6 @@ class Clip:
         """Indices of the texts that `embed_texts` truncates."""
         _, cut = self._tokenize(prefixed(texts, prefix))
         return [row for row, was_cut in enumerate(cut) if was_cut]
-
-
-def fingerprint(module: nn.Module) -> str:
-    """SHA-256 over names and values of all weights as loaded: equal for copies of a model."""
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def activation_twin(model: str, pretrained: str) -> str:

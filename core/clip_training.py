@@ -38,12 +38,13 @@ from torch import Tensor, nn
 from ..cache.errors import CheckpointError, DatasetError, UsageError
 from ..cache.files import replace_file, replacing
 from . import store
-from .clip import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, ClipPreprocess, fingerprint, read_folder_config
+from .clip import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, ClipPreprocess, read_folder_config
 from .clip_config import ClipModelConfig, ClipOptimConfig, ClipTrainConfig
 from .clip_scores import Retrieval, retrieval
 from .clip_text import CaptionTokens, Model, encode_text
 from .datasets import Dataset, open_dataset
 from .device import autocast, choose_device
+from .fingerprint import fingerprint
 from .loop import Log, learning_rate, read_state, recipe, seeded
 from .progress import Progress
 from .tokenizer import CaptionTokenizer

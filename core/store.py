@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from .datasets import Dataset, load_image
 from .device import autocast
 from .encoder import Encoder
+from .fingerprint import fingerprint
 from .preprocess import Preprocess
 from .progress import Progress
 
@@ -98,13 +99,8 @@ def features(
 
 
 def encoder_identity(encoder: Encoder) -> str:
-    """SHA-256 over the encoder's weights and the way they are read."""
-    digest = hashlib.sha256(json.dumps(encoder.config.to_json(), sort_keys=True).encode())
-    for name, value in sorted(encoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
-                      if value.ndim else str(value.item()).encode())  # fmt: skip
-    return digest.hexdigest()
+    """What tells an encoder's features from another's: its weights, and which of its outputs are read."""
+    return key(fingerprint(encoder), encoder.config.prefix_tokens, encoder.config.stage)
 
 
 def key(*parts: Any) -> str:

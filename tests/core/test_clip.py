@@ -33,6 +33,7 @@ from hw3_browse.core.clip import (
 )
 from hw3_browse.core.clip_scores import clipscore, refclipscore, retrieval
 from hw3_browse.core.clip_text import encode_text
+from hw3_browse.core.fingerprint import fingerprint
 from hw3_browse.core.tokenizer import CaptionTokenizer
 
 VISION = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
@@ -208,7 +209,7 @@ def test_a_pickle_is_refused_and_does_not_run(named: Path, tmp_path: Path) -> No
 def test_torch_file_of_tensors_is_accepted(named: Path, openai_like: tuple[Path, nn.Module], tmp_path: Path) -> None:
     weights = tmp_path / "weights.pt"
     torch.save(openai_like[1].state_dict(), weights)
-    assert Clip.load(ClipSpec("tiny-quickgelu", str(weights))).fingerprint == clip_module.fingerprint(openai_like[1])
+    assert Clip.load(ClipSpec("tiny-quickgelu", str(weights))).fingerprint == fingerprint(openai_like[1])
 
 
 def test_folder_without_config(tmp_path: Path) -> None:

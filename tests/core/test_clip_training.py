@@ -19,11 +19,12 @@ from safetensors.torch import load_file, save_file
 
 from hw3_browse.cache.errors import CheckpointError, DatasetError, UsageError
 from hw3_browse.core import clip_training, store
-from hw3_browse.core.clip import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, Clip, ClipSpec, fingerprint
+from hw3_browse.core.clip import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, Clip, ClipSpec
 from hw3_browse.core.clip_config import ClipModelConfig, ClipTrainConfig
 from hw3_browse.core.clip_scores import retrieval
 from hw3_browse.core.clip_training import build_model, moved, train_clip
 from hw3_browse.core.datasets import load_image, open_dataset
+from hw3_browse.core.fingerprint import fingerprint
 from hw3_browse.core.tokenizer import CaptionTokenizer
 
 COLOURS = {
