@@ -4,11 +4,12 @@
     ├── UsageError           an argument or a configuration is wrong
     ├── DatasetError         pictures or annotations cannot be read
     ├── CheckpointError      a model's or tokenizer's files cannot be used
-    └── CacheError           a cache cannot be used
-        ├── CacheNotFound    there is none at that place
-        ├── CacheUnfinished  precompute has not ended yet
-        ├── CacheNewer       written by a later version of the program
-        └── CacheDamaged     a file is missing, cut short or altered
+    ├── CacheError           a cache cannot be used
+    │   ├── CacheNotFound    there is none at that place
+    │   ├── CacheUnfinished  precompute has not ended yet
+    │   ├── CacheNewer       written by a later version of the program
+    │   └── CacheDamaged     a file is missing, cut short or altered
+    └── JudgementsError      what a person added cannot be read or kept (cache/statements)
 
 Both commands print the message of an `Hw3Error` on standard error and exit with code 2. Anything else that
 escapes is a bug and keeps its traceback.

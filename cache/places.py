@@ -1,6 +1,6 @@
 """Where things are kept on this machine: the operating system's own places (XDG on Linux).
 
-XDG_DATA_HOME and XDG_STATE_HOME move them.
+XDG_DATA_HOME, XDG_STATE_HOME and XDG_CONFIG_HOME move them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,17 @@ def caches_dir() -> Path:
 
 
 def state_dir() -> Path:
-    """Return the folder for what the program remembers between runs: the last cache, logs."""
+    """Return the folder for what the program remembers between runs: the last cache, the theme, logs."""
     from platformdirs import user_state_path  # noqa: PLC0415
 
     return user_state_path(_APP)
+
+
+def config_file() -> Path:
+    """Return the browser's config file; the user writes it, the program never does."""
+    from platformdirs import user_config_path  # noqa: PLC0415
+
+    return user_config_path(_APP) / "config.toml"
 
 
 def last_cache() -> Path | None:

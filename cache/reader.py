@@ -18,6 +18,7 @@ import numpy as np
 
 from . import codec
 from .errors import CacheDamaged, CacheError, CacheNotFound, CacheUnfinished, UsageError
+from .originals import original_file
 from .schema import (
     ATTENTION_FILE,
     MANIFEST_FILE,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from .codec import Attention
@@ -127,9 +129,24 @@ class Cache:
         """
         return str(self._samples().cell("name", index))
 
+    def path(self, index: int) -> str:
+        """Return the file of a picture, relative to the dataset's image folder, with "/"; raises as `name`."""
+        return str(self._samples().cell("path", index))
+
     def caption(self, index: int) -> str:
         """Return the generated caption of a picture; raises as `name`."""
         return str(self._samples().cell("caption", index))
+
+    def texts(self, column: str) -> pa.ChunkedArray:
+        """Return a text of every picture [count]; read once, then kept in memory.
+
+        Args:
+            column: "name", "path" or "caption", which hold strings, or "references", which holds lists of strings.
+
+        Raises:
+            KeyError: There is no such column.
+        """
+        return self._samples().texts(column)
 
     @cached_property
     def score_names(self) -> tuple[str, ...]:
@@ -239,16 +256,7 @@ class Cache:
 
         A path that leads out of the dataset's image folder, through a symbolic link too, counts as not there.
         """
-        dataset = self.manifest.plan.get("dataset")
-        images = dataset.get("images") if isinstance(dataset, dict) else None
-        if not isinstance(images, str) or not Path(images).is_absolute():
-            return None
-        try:
-            root = Path(images).resolve()
-            file = (root / self.sample(index).path).resolve()
-            return file if file.is_relative_to(root) and file.is_file() else None
-        except (OSError, ValueError):  # ValueError: a NUL byte in the manifest's path
-            return None
+        return original_file(self.manifest.plan, self.sample(index).path)
 
     def _samples(self) -> Samples:
         from .samples import Samples  # noqa: PLC0415 (pyarrow takes a third of a second)

@@ -5,7 +5,7 @@ one for single columns (what a list shows) and one for whole groups (what a samp
 module imports pyarrow.
 
 Arrow's conversions from Python objects and to numpy (`pa.scalar`, `to_numpy`) import pandas where it is
-installed, which takes half a second and 50 MB; values pass through buffers here instead.
+installed, which takes half a second and 50 MB; values pass through buffers instead, here and in `arrow`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from . import table
+from . import arrow, table
 from .errors import CacheDamaged, CacheError
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Samples:
         self._lock = Lock()
         self._columns: OrderedDict[tuple[int, str | None], pa.Table] = OrderedDict()
         self._groups: OrderedDict[tuple[int, str | None], pa.Table] = OrderedDict()
+        self._texts_lock = Lock()  # of its own: who reads a row need not wait for a whole column
+        self._texts: dict[str, pa.ChunkedArray] = {}
         self._file = self._open()
         metadata = self._file.metadata
         sizes = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
@@ -102,6 +104,14 @@ class Samples:
             start = stop
         return values
 
+    def texts(self, column: str) -> pa.ChunkedArray:
+        """Return a whole column of texts [count], read in one go and kept; raises as `Cache.texts`."""
+        with self._texts_lock:
+            if column not in self._texts:
+                kind = self._file.schema_arrow.field(column).type
+                self._texts[column] = pa.chunked_array(list(self._batches(column)), kind)
+            return self._texts[column]
+
     def order_of_names(self, *, reverse: bool) -> NDArray[np.int64]:
         """Return the rows sorted by name (code points), equal names by row number."""
         names = pa.chunked_array(list(self._batches("name")), pa.string())
@@ -110,7 +120,7 @@ class Samples:
 
     def find(self, name: str) -> int | None:
         """Return the first row of this name, or None."""
-        needle = _text_scalar(name)
+        needle = arrow.strings([name])[0]
         start = 0
         for column in self._batches("name"):
             if (found := pc.index(column, needle).as_py()) >= 0:
@@ -160,10 +170,3 @@ class Samples:
         except (pa.ArrowException, OSError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             raise CacheDamaged(f"{self._path.parent}: {self._path.name} cannot be read ({reason})") from error
-
-
-def _text_scalar(text: str) -> pa.Scalar:
-    """Return an Arrow string, made of buffers: see the module on pandas."""
-    content = text.encode("utf-8", "replace")
-    offsets = np.array([0, len(content)], np.int32)
-    return pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(content)])[0]

@@ -1,8 +1,7 @@
 """Writes an evaluation cache: resumable after a kill -9 or a power cut, and finished all at once.
 
 While a run goes on, its folder holds `work.sqlite` (the plan, captions, previews, embeddings) and
-`attention.sqlite`. Both are SQLite files with a rollback journal, not a write-ahead log, which is unsafe on
-network drives; the writer keeps `work.sqlite` locked, so that a second process is turned away. A picture
+`attention.sqlite`; `work` says how a second process is turned away and how a browser reads them meanwhile. A picture
 counts as captioned once its row in `work.sqlite` is committed, and its attention is committed before that:
 what a crash leaves in between is written again. `finish` makes the files for readers, writes `manifest.json`
 last, and drops `work.sqlite`.
@@ -16,23 +15,19 @@ from __future__ import annotations
 import json
 import operator
 import shutil
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import asdict, fields
+from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 
-from . import codec
+from . import codec, succession, work
 from .errors import CacheError
 from .files import replace_file, replacing, sync
-from .geometry import View
 from .schema import (
     ATTENTION_FILE,
     EMBEDDINGS_FILE,
-    FORMAT,
     FORMAT_VERSION,
     MANIFEST_FILE,
     PREVIEWS_DIR,
@@ -44,8 +39,10 @@ from .schema import (
     Manifest,
     preview_file,
 )
+from .work import disk_errors
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
@@ -54,17 +51,6 @@ if TYPE_CHECKING:
 
     from .schema import Captioned, Score
 
-_WORK_TABLES: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE captions (idx INTEGER PRIMARY KEY, record TEXT NOT NULL, preview BLOB NOT NULL);
-CREATE TABLE embeddings (idx INTEGER PRIMARY KEY, vector BLOB NOT NULL);
-"""
-# The mean comes before the weights, so that SQLite reads it without walking over them.
-_ATTENTION_TABLES: Final = """
-CREATE TABLE attention (idx INTEGER PRIMARY KEY, tokens INTEGER NOT NULL, layers INTEGER NOT NULL,
-  heads INTEGER NOT NULL, positions INTEGER NOT NULL, mean BLOB NOT NULL, weights BLOB NOT NULL);
-"""
-_PAGE_SIZE: Final = 8192  # bytes; an attention blob is some hundred kilobytes
 _SYNC_THREADS: Final = 8
 
 
@@ -103,16 +89,19 @@ class CacheWriter:
         self._count = count
         self._codec: codec.Codec = "f16" if exact else "u8-sqrt"
         self._plan = json.loads(json.dumps(plan, allow_nan=False))
-        with _disk_errors(folder):
+        self._open = ExitStack()
+        with ExitStack() as undo, disk_errors(folder):
+            undo.callback(self._open.close)
             self._work_folder = self._choose_folder(overwrite=overwrite)
-            self._work_folder.mkdir(parents=True, exist_ok=True)
-            self._work = _connect(self._work_folder / WORK_FILE, _WORK_TABLES)
-            try:
-                self._begin()
-                self._attention = _connect(self._work_folder / ATTENTION_FILE, _ATTENTION_TABLES)
-            except BaseException:
-                self._work.close()
-                raise
+            self._work = self._connect(WORK_FILE, work.WORK_TABLES)
+            self._attention = self._connect(ATTENTION_FILE, work.ATTENTION_TABLES)
+            self._begin()
+            undo.pop_all()
+
+    @property
+    def working_folder(self) -> Path:
+        """Where the run grows: the cache's folder, or a hidden one beside it while another cache stands there."""
+        return self._work_folder
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -126,8 +115,7 @@ class CacheWriter:
 
     def close(self) -> None:
         """Close the files; what was added stays."""
-        self._work.close()
-        self._attention.close()
+        self._open.close()
 
     def captioned(self) -> frozenset[int]:
         """Return the indices of the pictures that have captions already."""
@@ -144,15 +132,15 @@ class CacheWriter:
             self._check_index(row.index)
             row.check()
             self._check_shape(row)
-        records = [(row.index, _to_json(row), row.preview) for row in rows]
-        with _disk_errors(self._work_folder):
+        # All packing comes before the transactions: readers wait for those.
+        attention = [self._attention_row(row) for row in rows]
+        records = [(row.index, work.to_json(row), row.preview) for row in rows]
+        with disk_errors(self._work_folder):
             with self._attention:
-                self._attention.executemany(
-                    "INSERT OR REPLACE INTO attention VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    map(self._attention_row, rows),
-                )
+                self._attention.executemany("INSERT OR REPLACE INTO attention VALUES (?, ?, ?, ?, ?, ?, ?)", attention)
             with self._work:
                 self._work.executemany("INSERT OR REPLACE INTO captions VALUES (?, ?, ?)", records)
+                self._work.executemany("INSERT INTO arrivals (idx) VALUES (?)", [(row.index,) for row in rows])
 
     def embedded(self) -> frozenset[int]:
         """Return the indices of the pictures that have image embeddings already."""
@@ -170,7 +158,7 @@ class CacheWriter:
             self._check_index(index)
             self._agree("dim", list(vector.shape))
             blobs.append((operator.index(index), vector.astype("<f2").tobytes()))
-        with _disk_errors(self._work_folder), self._work:
+        with disk_errors(self._work_folder), self._work:
             self._work.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", blobs)
 
     def embeddings(self) -> NDArray[np.float32]:
@@ -187,7 +175,7 @@ class CacheWriter:
     def texts(self) -> Iterator[CaptionRow]:
         """Yield what was captioned, without attention and previews, in the order of the pictures."""
         for (record,) in self._work.execute("SELECT record FROM captions ORDER BY idx"):
-            yield _from_json(record)
+            yield work.from_json(record)
 
     def finish(
         self,
@@ -219,7 +207,7 @@ class CacheWriter:
         _check_scores(columns, scores, self._count, table.RESERVED)
         self._need_all("captions", "caption")
         folder = self._work_folder
-        with _disk_errors(folder):
+        with disk_errors(folder):
             self._export_previews()
             with replacing(folder / SAMPLES_FILE) as path:
                 table.write(path, self._tables(columns), columns)
@@ -228,7 +216,7 @@ class CacheWriter:
                 with replacing(folder / EMBEDDINGS_FILE) as path:
                     table.write_embeddings(path, [row.name for row in self.texts()], self.embeddings())
                 files.append(EMBEDDINGS_FILE)
-            attention = AttentionShape(**self._meta("attention"), codec=self._codec)
+            attention = AttentionShape(**work.read_meta(self._work, "attention"), codec=self._codec)
             self._attention.close()
             manifest = Manifest(
                 format_version=FORMAT_VERSION,
@@ -245,36 +233,48 @@ class CacheWriter:
             replace_file(folder / MANIFEST_FILE, manifest.to_json().encode())
             self._work.close()
             if folder != self._folder:
-                _swap(folder, self._folder)
+                succession.swap(self._folder)
             (self._folder / WORK_FILE).unlink()
+            (self._folder / work.LOCK_FILE).unlink()
+        self.close()
         return self._folder
 
     def _choose_folder(self, *, overwrite: bool) -> Path:
-        """Return where to work: the folder itself, or one beside it while a good one must stay."""
-        folder, beside = self._folder, _beside(self._folder, "new")
+        """Return where to work, locked: the folder itself, or one beside it while another cache must stay."""
+        folder = self._folder
         if folder.exists() and not folder.is_dir():
             raise CacheError(f"{folder} is a file; give a folder for the cache")
-        _undo_broken_swap(folder)
-        if not folder.exists() or not any(folder.iterdir()):
+        succession.undo_broken_swap(folder)
+        if _state(folder) != "finished":
+            self._lock(folder)
+        state = _state(folder)  # again: who held the lock may have finished in between
+        if state == "empty":
             return folder
-        finished, unfinished = _is_finished(folder), (folder / WORK_FILE).exists()
-        if not finished and not unfinished:
-            raise CacheError(f"{folder} is not empty and holds no cache; give another folder")
-        if finished and not overwrite:
-            raise CacheError(
-                f"{folder} holds a finished cache; open it with hw3-browse, or replace it with --overwrite"
-            )
-        difference = None if finished else self._difference(folder)
-        if not finished and difference is None:
-            return folder
+        if state == "unfinished":
+            difference = work.difference(folder, self._identity())
+            if difference is None:
+                return folder
+            found = f"an unfinished run of another plan ({difference}); give another folder,"
+        else:
+            found = "a finished cache; open it with hw3-browse,"
         if not overwrite:
-            raise CacheError(
-                f"{folder} holds an unfinished run of another plan ({difference}); "
-                "give another folder, or replace it with --overwrite"
-            )
-        if beside.exists() and (not (beside / WORK_FILE).exists() or self._difference(beside) is not None):
-            shutil.rmtree(beside)
+            raise CacheError(f"{folder} holds {found} or replace it with --overwrite")
+        beside = succession.successor(folder)
+        self._lock(beside)
+        if not (beside / WORK_FILE).exists() or work.difference(beside, self._identity()) is not None:
+            succession.clear(beside)
         return beside
+
+    def _lock(self, folder: Path) -> None:
+        """Keep other writers out of a folder, made if need be, until this one is closed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._open.callback(work.lock(folder).close)
+
+    def _connect(self, name: str, tables: str) -> sqlite3.Connection:
+        """Open a working file until this writer is closed."""
+        connection = work.open_to_write(self._work_folder / name, tables)
+        self._open.callback(connection.close)
+        return connection
 
     def _identity(self) -> dict[str, Any]:
         """Return what must be equal for a run to go on."""
@@ -285,33 +285,23 @@ class CacheWriter:
             "format version": FORMAT_VERSION,
         }
 
-    def _difference(self, folder: Path) -> str | None:
-        """Return how the unfinished run in the folder differs from this one; None where it does not."""
-        with closing(_connect(folder / WORK_FILE, _WORK_TABLES)) as work:
-            row = work.execute("SELECT value FROM meta WHERE key = 'identity'").fetchone()
-        # A run that was killed before it recorded what it is has done nothing yet.
-        return None if row is None else _first_difference(json.loads(row[0]), self._identity())
-
     def _begin(self) -> None:
-        """Record what this run is, and so take the lock."""
+        """Record what this run is, and clean up behind one that was killed."""
+        work.number_arrivals(self._work)
         with self._work:
             self._set_meta("identity", self._identity())
         for stale in self._work_folder.glob(".*.tmp"):  # of a finish that was killed
             stale.unlink()
         sync(self._work_folder)
 
-    def _meta(self, key: str) -> Any:
-        row = self._work.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
-
     def _set_meta(self, key: str, value: object) -> None:
         self._work.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
     def _agree(self, key: str, value: object) -> None:
         """Record a property that all pictures share, or check it."""
-        known = self._meta(key)
+        known = work.read_meta(self._work, key)
         if known is None:
-            with _disk_errors(self._work_folder), self._work:
+            with disk_errors(self._work_folder), self._work:
                 self._set_meta(key, value)
         elif known != value:
             raise ValueError(f"{key}: expected {known} as for the pictures before, found {value}")
@@ -371,50 +361,19 @@ class CacheWriter:
                 rows, start = [], stop
 
 
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Turn what the disk or SQLite raise into one line that names the folder."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise CacheError(f"{folder}: another process is writing this cache; wait for it, or end it") from error
-        raise CacheError(f"{folder}: cannot write the cache ({error})") from error
-    except sqlite3.DatabaseError as error:
-        raise CacheError(f"{folder}: the unfinished cache is damaged ({error}); delete it and start again") from error
-    except OSError as error:
-        raise CacheError(f"{folder}: cannot write the cache ({error.strerror or error})") from error
+def _state(folder: Path) -> Literal["empty", "unfinished", "finished"]:
+    """Return what a folder, which need not exist, is to a writer.
 
-
-def _connect(path: Path, tables: str) -> sqlite3.Connection:
-    """Open a working file for this process alone, made on first use."""
-    connection = sqlite3.connect(path, timeout=1)
-    try:
-        connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA synchronous = FULL")
-        with connection:
-            connection.execute("BEGIN EXCLUSIVE")
-            if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
-                for statement in tables.strip().rstrip(";").split(";"):
-                    connection.execute(statement)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _to_json(row: CaptionRow) -> str:
-    record = {field.name: getattr(row, field.name) for field in fields(CaptionRow)}
-    return json.dumps(record | {"view": asdict(row.view)})
-
-
-def _from_json(text: str) -> CaptionRow:
-    loaded: dict[str, Any] = json.loads(text)
-    view = loaded.pop("view")
-    record: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in loaded.items()}
-    return CaptionRow(view=View(**(view | {"box": tuple(view["box"])})), **record)
+    Raises:
+        CacheError: It holds something else.
+    """
+    if succession.is_finished(folder):
+        return "finished"
+    if (folder / WORK_FILE).exists():
+        return "unfinished"
+    if folder.exists() and any(path.name != work.LOCK_FILE for path in folder.iterdir()):
+        raise CacheError(f"{folder} is not empty and holds no cache; give another folder")
+    return "empty"
 
 
 def _check_scores(
@@ -430,53 +389,3 @@ def _check_scores(
             raise ValueError(f"score {name!r}: expected shape ({count},), found {values.shape}")
         if not SCORE_NAME.fullmatch(name) or name in reserved:
             raise ValueError(f"{name!r} cannot be the name of a score")
-
-
-def _first_difference(old: object, new: object, where: str = "") -> str | None:
-    """Return where two JSON values first differ, with both values; None where they are equal."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() | new.keys()):
-            path = f"{where}.{key}".lstrip(".")
-            if key not in old or key not in new:
-                return f"{path}: only in {'this run' if key in new else 'the folder'}"
-            if (found := _first_difference(old[key], new[key], path)) is not None:
-                return found
-        return None
-    return None if old == new else f"{where}: {_short(old)} in the folder, {_short(new)} in this run"
-
-
-def _short(value: object, most: int = 60) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= most else text[: most - 3] + "..."
-
-
-def _is_finished(folder: Path) -> bool:
-    """Tell whether the folder holds a cache of whatever version; other programs have manifests too."""
-    try:
-        content = json.loads((folder / MANIFEST_FILE).read_bytes())
-    except (FileNotFoundError, ValueError):
-        return False
-    return isinstance(content, dict) and content.get("format") == FORMAT
-
-
-def _beside(folder: Path, what: str) -> Path:
-    """Return a hidden sibling: on the same file system, so that a rename can put it in place."""
-    whole = folder.absolute()
-    return whole.with_name(f".{whole.name}.{what}")
-
-
-def _swap(new: Path, folder: Path) -> None:
-    """Put the complete new cache in the place of the old one; at every moment one of them is whole."""
-    old = _beside(folder, "old")
-    shutil.rmtree(old, ignore_errors=True)
-    folder.rename(old)
-    new.rename(folder)
-    sync(folder.absolute().parent)
-    shutil.rmtree(old)
-
-
-def _undo_broken_swap(folder: Path) -> None:
-    """Bring the old cache back if a crash fell between the two renames of `_swap`."""
-    old = _beside(folder, "old")
-    if old.exists() and not folder.exists():
-        old.rename(folder)

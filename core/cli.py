@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from ..cache import completion
 from ..cache.errors import Hw3Error
 from ..cache.text import printable
 from .commands import COMMANDS
@@ -32,7 +33,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    args = build_parser().parse_args(arguments)
+    parser = build_parser()
+    if completion.wanted():
+        completion.answer(parser)
+    args = parser.parse_args(arguments)
     try:
         code: int = args.run(args)
     except Hw3Error as error:

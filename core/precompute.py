@@ -101,8 +101,13 @@ class Precompute:
         self.clip = Clip.load(clip_spec, self.device)
         self.plan = self._plan(captioner_folder)
 
-    def run(self, folder: Path) -> Path:
+    def run(self, folder: Path, started: Callable[[Path], None] = lambda _: None) -> Path:
         """Work through all stages into `folder`; the folder of the finished cache.
+
+        Args:
+            folder: where the cache will be.
+            started: called before the first batch with the folder in which the pictures appear meanwhile, which is
+                another one while a finished cache is being overwritten.
 
         Raises:
             CacheError: `folder` holds something else, or cannot be written.
@@ -110,6 +115,7 @@ class Precompute:
         """
         count, options = len(self.dataset), self.options
         with CacheWriter(folder, self.plan, count, exact=options.exact, overwrite=options.overwrite) as writer:
+            started(writer.working_folder)
             self._pictures(writer)
             rows = list(writer.texts())
             with Progress("scores and table", None, unit="captions") as progress:

@@ -1,32 +1,32 @@
-"""The command ``hw3-browse``: its arguments, and whether to browse or to print.
+"""The command ``hw3-browse``: whether to browse, to print, or to tell about itself.
 
-Exit codes: 0; 1 after a crash; 2 for wrong arguments or a cache that cannot be read; 128 + n after signal n.
+Exit codes: 0; 1 after a crash; 2 for wrong arguments, a wrong config file or a cache that cannot be read; 128 + n
+after signal n.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from pathlib import Path
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from ..cache import completion
 from ..cache.errors import Hw3Error
 from ..cache.text import printable
+from .arguments import build_parser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import argparse
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
+    from ..cache.query import Query
+    from .runs import Runs
+    from .settings import Settings
     from .source import Source
 
-_EXAMPLES: Final = """\
-examples:
-  hw3-browse                              the cache written last, or the bundled demo
-  hw3-browse runs/val --sort cider        another cache, sorted by CIDEr
-  hw3-browse runs/val --reverse           worst first
-  hw3-browse runs/val --print | head      the best ten as text
-  hw3-browse runs/val --json | jq '.[0]'  the best one for a program
-"""
 _MISUSE: Final = 2
 _BROKEN_PIPE: Final = 0  # `| head` had enough: nothing went wrong
 
@@ -38,31 +38,138 @@ def entry() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    options = _parser().parse_args(arguments)
+    parser = build_parser()
+    if completion.wanted():
+        completion.answer(parser, completion.caches)
+    options = parser.parse_intermixed_args(arguments)  # options may stand between two caches
     try:
-        return _open(options)
+        return _about_itself(options) if _asks_about_itself(options) else _open(options)
     except Hw3Error as error:
-        print(f"hw3-browse: {printable(str(error))}", file=sys.stderr)
+        _explain(error)
         return _MISUSE
     except KeyboardInterrupt:
         return 130
 
 
+def _explain(error: Hw3Error) -> None:
+    """Say in a line what is wrong; of a filter, show the spot."""
+    print(f"hw3-browse: {printable(str(error))}", file=sys.stderr)
+    pointing = getattr(error, "pointing", None)  # of a QueryError, which only a filter needs to import
+    if pointing is not None:
+        print("\n".join(f"  {line}" for line in pointing()), file=sys.stderr)
+
+
+# -- About itself ------------------------------------------------------------------------------------------------------
+
+
+def _asks_about_itself(options: argparse.Namespace) -> bool:
+    return bool(options.doctor or options.config_path or options.config_default or options.completion)
+
+
+def _about_itself(options: argparse.Namespace) -> int:
+    if options.completion:
+        return _write(completion.script(options.completion).splitlines())
+    if options.config_path:
+        return _write([str(_config_file())])
+    if options.config_default:
+        from .keys import BINDINGS  # noqa: PLC0415 (imports Textual)
+        from .settings import default_config  # noqa: PLC0415
+
+        return _write(default_config(BINDINGS).splitlines())
+    return _doctor(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .settings import AUTO  # noqa: PLC0415
+    from .terminal import doctor  # noqa: PLC0415
+
+    try:
+        mode = _settings(options).graphics
+    except Hw3Error:
+        mode = options.graphics or AUTO  # the report itself says what is wrong with the settings
+    return doctor.run(mode)
+
+
+def _config_file() -> Path:
+    """Return where the config file is; its folder is made, so that one can write there."""
+    from ..cache.places import config_file  # noqa: PLC0415
+
+    file = config_file()
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    return file
+
+
+# -- The list ----------------------------------------------------------------------------------------------------------
+
+
 def _open(options: argparse.Namespace) -> int:
-    # Late, so that --help and --version need not wait for NumPy.
-    from ..cache.reader import Cache  # noqa: PLC0415
-    from .demo import cache_to_open  # noqa: PLC0415
-    from .ordering import check_key, default_key  # noqa: PLC0415
-
-    with Cache.open(options.cache or cache_to_open()) as cache:
-        key = options.sort or default_key(cache.score_names)
-        check_key(key, cache.score_names)
+    settings = _settings(options)
+    folders = _folders(options)
+    with closing(_open_runs(folders)) as runs:
+        settings = replace(settings, sort=_sort_key(options, settings, runs))
+        query = _query(settings.filter, runs)
         if options.format or not _is_interactive():
-            return _print(cache, key, options)
-        from .app import BrowserApp  # noqa: PLC0415 (imports Textual)
-        from .process import run  # noqa: PLC0415
+            return _print(runs, settings, query, options)
+        return _browse(runs, settings, lambda: _open_runs(folders))
 
-        return run(BrowserApp(cache, key, reverse=options.reverse, figures=options.out))
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from .settings import load  # noqa: PLC0415
+
+    given = {
+        "theme": options.theme,
+        "graphics": options.graphics,
+        "sort": options.sort,
+        "reverse": options.reverse,
+        "filter": options.filter,
+        "figures": options.out,
+        "figure_format": options.figure_format,
+    }
+    return load(given, os.environ)
+
+
+def _folders(options: argparse.Namespace) -> list[Path]:
+    """Return the caches that are named; where none is, what was written last, or the demo."""
+    if options.cache:
+        return list(options.cache)
+    from .demo import cache_to_open  # noqa: PLC0415
+
+    return [cache_to_open()]
+
+
+def _open_runs(folders: Sequence[Path]) -> Runs:
+    # Late, so that --help and --version need not wait for NumPy.
+    from ..cache.live import open_cache  # noqa: PLC0415
+    from .runs import Runs  # noqa: PLC0415
+
+    sources: list[Source] = []
+    with ExitStack() as undo:
+        for folder in folders:
+            sources.append(open_cache(folder))
+            undo.callback(sources[-1].close)
+        runs = Runs(sources)
+        undo.pop_all()
+    return runs
+
+
+def _sort_key(options: argparse.Namespace, settings: Settings, runs: Runs) -> str:
+    """Return the score to sort by: the command line must be right, the config file is a wish."""
+    from .ordering import check_key, default_key, keys_of  # noqa: PLC0415
+
+    names = runs.score_names
+    if options.sort:
+        check_key(options.sort, names)
+        return str(options.sort)
+    return settings.sort if settings.sort in keys_of(names) else default_key(names)
+
+
+def _query(expression: str, runs: Runs) -> Query | None:
+    if not expression.strip():
+        return None
+    from ..cache.query import Fields, parse  # noqa: PLC0415
+
+    return parse(expression, Fields(runs.score_names, runs.text_names))
 
 
 def _is_interactive() -> bool:
@@ -70,13 +177,52 @@ def _is_interactive() -> bool:
     return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and os.environ.get("TERM") != "dumb"
 
 
-def _print(source: Source, key: str, options: argparse.Namespace) -> int:
+def _browse(runs: Runs, settings: Settings, reopen: Callable[[], Runs]) -> int:
+    from .terminal.probe import probe  # noqa: PLC0415
+
+    terminal = probe(settings.graphics)  # before Textual, which would take the answers for keys
+    if terminal.truecolor:
+        os.environ["COLORTERM"] = "truecolor"  # sshd forwards none, and Textual reads it
+    from .app import BrowserApp  # noqa: PLC0415 (imports Textual)
+    from .process import run  # noqa: PLC0415
+
+    return run(BrowserApp(runs, settings, terminal, reopen))
+
+
+# -- Without a terminal ------------------------------------------------------------------------------------------------
+
+
+def _print(runs: Runs, settings: Settings, query: Query | None, options: argparse.Namespace) -> int:
     from . import plain  # noqa: PLC0415
+    from .opinions import opinions  # noqa: PLC0415
     from .ordering import Ordering  # noqa: PLC0415
 
-    lines = {"json": plain.json_lines, "csv": plain.csv_lines}.get(options.format, plain.text_lines)
-    ordering = Ordering.build(source, key, reverse=options.reverse)
-    return _write(lines(source, ordering, options.limit))
+    runs.join()
+    for notice in _notices(runs):
+        print(f"hw3-browse: {notice}", file=sys.stderr)
+    mask = None
+    if query is not None:
+        from ..cache.query import RunTable  # noqa: PLC0415
+
+        judged = opinions(runs.sources[0]) or {}
+        mask = query.mask(RunTable(runs, settings.sort, judged, text_names=runs.text_names))
+    ordering = Ordering.build(runs, settings.sort, reverse=settings.reverse, mask=mask)
+    if options.format not in {"json", "csv"}:
+        return _write(plain.text_lines(runs, ordering, options.limit))
+    lines = plain.json_lines if options.format == "json" else plain.csv_lines
+    return _write(lines(runs, ordering, options.limit, [opinions(source) for source in runs.sources]))
+
+
+def _notices(runs: Runs) -> list[str]:
+    """Return what one must know of the list: runs that are not finished, pictures that not all runs have."""
+    from .source import Growing  # noqa: PLC0415
+
+    unfinished = [
+        f"{title} is not finished: {len(source):,} of {source.manifest.count:,} pictures so far"
+        for title, source in zip(runs.titles, runs.sources, strict=True)
+        if isinstance(source, Growing)
+    ]
+    return unfinished + ([runs.notice] if runs.notice else [])
 
 
 def _write(lines: Iterable[str]) -> int:
@@ -89,43 +235,6 @@ def _write(lines: Iterable[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="hw3-browse",
-        description="Browse captions by score, and see where the model looked at each word.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("cache", nargs="?", type=Path, metavar="CACHE", help="folder that hw3 precompute has written")
-    parser.add_argument("--sort", metavar="SCORE", help="score to sort by, or name or index (default: clipscore)")
-    parser.add_argument("--reverse", action="store_true", help="worst first")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for saved grids (default: ./hw3-figures)")
-    form = parser.add_mutually_exclusive_group()
-    for name, meaning in (("print", "print the list as text"), ("json", "as JSON"), ("csv", "as CSV")):
-        form.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=meaning)
-    parser.add_argument("--limit", type=_count, metavar="N", help="print only the first N rows")
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    return parser
-
-
-def _count(text: str) -> int:
-    number = int(text) if text.isdecimal() else -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0, found {text!r}")
-    return number
-
-
-class _Version(argparse.Action):
-    """Prints the version; looks it up only then, since package metadata is slow to import."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        """Print it and end the process."""
-        from importlib.metadata import version  # noqa: PLC0415
-
-        print(f"hw3-browse {version('hw3-browse')}")
-        parser.exit()
 
 
 if __name__ == "__main__":

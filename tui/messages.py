@@ -7,53 +7,80 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..cache.schema import Sample
-    from .darkroom import Print, Request
     from .ordering import Ordering
-    from .widgets.details import Standing
+    from .prints import Print
+    from .runs import Runs
+    from .standings import Standing
+    from .summary import Summary
+    from .tiles import Board, Wanted
 
 
 class Ordered(Message):
-    """The list has been sorted."""
+    """The list has been sorted and filtered; `number` tells for which of the app's questions."""
 
-    def __init__(self, ordering: Ordering) -> None:
+    def __init__(self, number: int, ordering: Ordering) -> None:
+        self.number = number
         self.ordering = ordering
         super().__init__()
 
 
-class SampleRead(Message):
-    """The texts and scores of a sample have been read."""
+class Summed(Message):
+    """The scores of what the filter left have been summed up; `number` as in `Ordered`."""
 
-    def __init__(self, sample: Sample, standings: tuple[Standing, ...]) -> None:
-        self.sample = sample
+    def __init__(self, number: int, summary: Summary) -> None:
+        self.number = number
+        self.summary = summary
+        super().__init__()
+
+
+class SampleRead(Message):
+    """The texts and scores of a sample have been read, in every run."""
+
+    def __init__(self, index: int, samples: tuple[Sample, ...], standings: tuple[Standing, ...]) -> None:
+        self.index = index
+        self.samples = samples
         self.standings = standings
         super().__init__()
 
 
-class Printed(Message):
-    """A picture is ready."""
+class Developed(Message):
+    """Pictures of the board are ready: some of them, by their place among the tiles, or all."""
 
-    def __init__(self, finished: Print) -> None:
-        self.finished = finished
+    def __init__(self, wanted: Wanted, board: Board, prints: Sequence[Print | None]) -> None:
+        self.wanted = wanted
+        self.board = board
+        self.prints = tuple(prints)
         super().__init__()
 
 
-class NotPrinted(Message):
+class NotDeveloped(Message):
     """A sample or its picture could not be read."""
 
-    def __init__(self, request: Request, problem: str) -> None:
-        self.request = request
+    def __init__(self, wanted: Wanted, problem: str) -> None:
+        self.wanted = wanted
         self.problem = problem
         super().__init__()
 
 
-class Saved(Message):
-    """A figure has been written."""
+class Saving(Message):
+    """Some of several figures have been written."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, done: int, total: int) -> None:
+        self.done = done
+        self.total = total
+        super().__init__()
+
+
+class Saved(Message):
+    """Figures have been written, but for those with a problem."""
+
+    def __init__(self, paths: Sequence[Path], problems: Sequence[str]) -> None:
+        self.paths = tuple(paths)
+        self.problems = tuple(problems)
         super().__init__()
 
 
@@ -61,6 +88,43 @@ class NotSaved(Message):
     """A figure could not be written."""
 
     def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__()
+
+
+class Reopened(Message):
+    """The caches have been opened again."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs = runs
+        super().__init__()
+
+
+class Replaced(Message):
+    """Another run, or the finished cache, has taken the place of an open one on the disk."""
+
+
+class Judged(Message):
+    """Judgements have been written, here or by another browser."""
+
+
+class Grown(Message):
+    """A precompute that still runs has captioned more pictures."""
+
+
+class Told(Message):
+    """Something that the user should know."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__()
+
+
+class Problem(Message):
+    """Something that was asked for did not work; the browser goes on."""
+
+    def __init__(self, title: str, problem: str) -> None:
+        self.title = title
         self.problem = problem
         super().__init__()
 

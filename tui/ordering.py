@@ -1,7 +1,10 @@
 """The order of the list: a frozen snapshot, built in a worker and carried to the widgets by message.
 
-Ranks count from the best, 1, whichever way the list runs, so that a picture keeps its rank when the list is turned
-round. Pictures for which the score is undefined have no rank and come last either way. Ties keep the dataset's order.
+Ranks count from the best of the whole run, 1, whichever way the list runs and whatever a filter leaves of it, so that
+a picture keeps its rank when the list is turned round or filtered. Pictures for which the score is undefined have no
+rank and come last either way. Ties keep the dataset's order.
+
+A *row* is a place in the list, from 0; a *slot* is a place in the run's order, best first, before any filter.
 """
 
 from __future__ import annotations
@@ -28,14 +31,16 @@ _PREFERRED: Final = "clipscore"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ordering:
-    """All pictures in the order of the list.
+    """The pictures of a run in the order of the list, all or those that a filter leaves.
 
     Attributes:
         key: Score by which they are sorted; or "name" or "index".
         reverse: Whether the worst (for names: the last) comes first.
-        best_first: Indices of the pictures [count].
-        values: The score of each picture [count] by index; None where sorted by name or index.
-        ranked: How many pictures have a rank; they are the first in `best_first`.
+        best_first: Indices of all pictures of the run [of].
+        values: The score of each picture of the run [of] by index; None where sorted by name or index.
+        ranked: How many pictures of the run have a rank; they are the first in `best_first`.
+        left: Slots of the pictures that a filter leaves [count], ascending; None where there is no filter.
+        ranked_left: How many pictures of the list have a rank.
     """
 
     key: str
@@ -43,25 +48,52 @@ class Ordering:
     best_first: NDArray[np.intp]
     values: NDArray[np.float64] | None
     ranked: int
+    left: NDArray[np.intp] | None
+    ranked_left: int
 
     @classmethod
-    def build(cls, source: Source, key: str, *, reverse: bool = False) -> Self:
+    def build(cls, source: Source, key: str, *, reverse: bool = False, mask: NDArray[np.bool_] | None = None) -> Self:
         """Sort the pictures of a source; takes a moment for a million of them.
+
+        Args:
+            source: The run.
+            key: A score, "name" or "index".
+            reverse: Worst first.
+            mask: Which pictures [count] are left in the list; None means all.
 
         Raises:
             UsageError: There is no such score.
         """
         check_key(key, source.score_names)
         values = source.scores(key) if key in source.score_names else None
-        ranked = len(source) if values is None else int(np.count_nonzero(~np.isnan(values)))
-        return cls(key, reverse, source.order(key), values, ranked)
+        best_first = source.order(key)
+        ranked = len(best_first) if values is None else int(np.count_nonzero(~np.isnan(values)))
+        return cls(key, reverse, best_first, values, ranked, None, ranked).filtered(mask)
+
+    def filtered(self, mask: NDArray[np.bool_] | None) -> Self:
+        """Return the same order of the run under another filter, or under none; sorts nothing.
+
+        Raises:
+            ValueError: The mask is of another number of pictures.
+        """
+        if mask is None:
+            return replace(self, left=None, ranked_left=self.ranked)
+        if len(mask) != self.of:
+            raise ValueError(f"expected a mask of {self.of} pictures, found {len(mask)}")
+        left = np.flatnonzero(mask[self.best_first])
+        return replace(self, left=left, ranked_left=int(np.searchsorted(left, self.ranked)))
 
     def turned(self) -> Self:
         """Return the same order the other way round; costs nothing."""
         return replace(self, reverse=not self.reverse)
 
     def __len__(self) -> int:
-        """Return the number of pictures."""
+        """Return the number of rows."""
+        return self.of if self.left is None else len(self.left)
+
+    @property
+    def of(self) -> int:
+        """The number of pictures in the run."""
         return len(self.best_first)
 
     def index_at(self, position: int) -> int:
@@ -69,7 +101,7 @@ class Ordering:
         return int(self.best_first[self._slot(position)])
 
     def rank_at(self, position: int) -> int | None:
-        """Return the rank of the picture at a row, from 1 for the best; None where its score is undefined."""
+        """Return the rank in the run of the picture at a row, from 1 for the best; None where it has none."""
         slot = self._slot(position)
         return slot + 1 if slot < self.ranked else None
 
@@ -81,20 +113,48 @@ class Ordering:
         """Return the row of a picture.
 
         Raises:
-            ValueError: There is no such picture.
+            ValueError: There is no such picture in the list.
+        """
+        position = self.nearest(index)
+        if position == len(self) or self.index_at(position) != index:
+            raise ValueError(f"picture {index} is not in the list: the filter leaves {len(self)} of {self.of}")
+        return position
+
+    def nearest(self, index: int) -> int:
+        """Return the row of a picture, or where it would be: that of the next picture that is left, else of the last.
+
+        0 for an empty list.
+
+        Raises:
+            ValueError: There is no such picture in the run.
         """
         slots = np.flatnonzero(self.best_first == index)
         if not len(slots):
-            raise ValueError(f"no picture {index} in a list of {len(self)}")
-        return self._slot(int(slots[0]))  # turning round is its own inverse
+            raise ValueError(f"no picture {index} in a run of {self.of}")
+        return self._row_near(int(slots[0]))
+
+    def row_of_rank(self, rank: int) -> int:
+        """Return the row of the picture with a rank, or where it would be, as `nearest`.
+
+        A rank beyond an end means the one at that end.
+        """
+        return self._row_near(max(0, min(rank, self.ranked) - 1))
+
+    def _row_near(self, slot: int) -> int:
+        """Return the row of a slot, or else of the next one that is left."""
+        backwards = self.reverse and slot < self.ranked
+        if self.left is None:
+            return self.ranked - 1 - slot if backwards else slot
+        place = int(np.searchsorted(self.left, slot, "right" if backwards else "left"))
+        return max(0, min(self.ranked_left - place if backwards else place, len(self) - 1))
 
     def _slot(self, position: int) -> int:
-        """Map a row of the list to a place in `best_first`, or back."""
+        """Return the slot of a row."""
         if not 0 <= position < len(self):
             raise IndexError(f"no row {position} in a list of {len(self)}")
-        if self.reverse and position < self.ranked:
-            return self.ranked - 1 - position
-        return position
+        if self.reverse and position < self.ranked_left:
+            position = self.ranked_left - 1 - position
+        return position if self.left is None else int(self.left[position])
 
     @property
     def label(self) -> str:

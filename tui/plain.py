@@ -1,6 +1,7 @@
 """The browser without a terminal: the same list as aligned text, or as JSON or CSV for programs.
 
-Imports nothing of Textual. Texts come from strangers: text and CSV are sanitized, JSON escapes all but ASCII.
+Imports nothing of Textual. Texts come from strangers: text and CSV are sanitized, JSON escapes all but ASCII. Of
+several runs, what belongs to the second carries its letter: `b.caption`, `b.cider`, `b.note`; see `runs`.
 """
 
 from __future__ import annotations
@@ -10,80 +11,176 @@ import io
 import json
 import math
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.cells import cell_len, set_cell_size
 
 from ..cache.text import printable
 from . import formats
+from .columns import DIFFERENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from ..cache.judgements import Judgement
     from .ordering import Ordering
-    from .source import Source
+    from .runs import Runs
+
+    Opinions = Sequence[Mapping[str, Judgement] | None]
+    """For each run its judgements by path, or None where nobody has judged."""
 
 _WIDEST_NAME: Final = 32
+_WIDEST_CAPTION: Final = 60
 _SCORE_WIDTH: Final = 7
-_NAMES_LOOKED_AT: Final = 1000
+_ROWS_LOOKED_AT: Final = 1000  # enough to choose a width; a million names would delay the first line
+_YES_NO: Final = {True: "yes", False: "no", None: ""}
 
 
-def text_lines(source: Source, ordering: Ordering, limit: int | None) -> Iterator[str]:
-    """Yield the list as text: rank, score, name and caption in columns, a head first."""
+def text_lines(runs: Runs, ordering: Ordering, limit: int | None) -> Iterator[str]:
+    """Yield the list as text: rank, scores, name and captions in columns, a head first."""
     positions = range(_count(ordering, limit))
-    looked_at = islice(positions, _NAMES_LOOKED_AT)  # enough to choose a width; a million names would delay the first
-    names = (cell_len(printable(source.name(ordering.index_at(position)))) for position in looked_at)
-    name_width = min(_WIDEST_NAME, max([len("name"), *names]))
-    rank_width = max(len("rank"), len(str(len(ordering))))
-    key = ordering.key if ordering.values is not None else ""
-    score_width = max(len(key), _SCORE_WIDTH) if key else 0
+    keys = _keys_shown(runs, ordering)
+    columns = [runs.scores(key) for key in keys]
+    readers = [runs.name, *_caption_readers(runs)]
+    names = ["name", *_labelled(runs, "caption")]
+    limits = [_WIDEST_NAME, *[_WIDEST_CAPTION] * len(runs.sources)]
+    indices = [ordering.index_at(position) for position in islice(positions, _ROWS_LOOKED_AT)]
+    # The last column may be as wide as it likes.
+    widths = [
+        max(cell_len(name), min(most, max((cell_len(printable(read(index))) for index in indices), default=0)))
+        for name, read, most in zip(names[:-1], readers[:-1], limits[:-1], strict=True)
+    ]
+    rank_width = max(len("rank"), len(str(len(runs))))
 
-    def line(rank: str, score: str, name: str, caption: str) -> str:
-        padded = name if cell_len(name) > name_width else set_cell_size(name, name_width)
-        middle = f"  {score:>{score_width}}" if key else ""
-        return f"{rank:>{rank_width}}{middle}  {padded}  {caption}".rstrip()
+    def line(rank: str, scores: Sequence[str], texts: Sequence[str]) -> str:
+        numbers = [f"{value:>{max(len(key), _SCORE_WIDTH)}}" for key, value in zip(keys, scores, strict=True)]
+        padded = [_padded(text, width) for text, width in zip(texts[:-1], widths, strict=True)]
+        return "  ".join([f"{rank:>{rank_width}}", *numbers, *padded, texts[-1]]).rstrip()
 
-    yield line("rank", key, "name", "caption")
+    yield line("rank", keys, names)
     for position in positions:
         index = ordering.index_at(position)
-        yield line(
-            formats.rank(ordering.rank_at(position)),
-            formats.score(ordering.value_at(position)),
-            printable(source.name(index)),
-            printable(source.caption(index)),
-        )
+        scores = [formats.score(float(column[index])) for column in columns]
+        yield line(formats.rank(ordering.rank_at(position)), scores, [printable(read(index)) for read in readers])
 
 
-def json_lines(source: Source, ordering: Ordering, limit: int | None) -> Iterator[str]:
-    """Yield one JSON array, an object a line; undefined scores are null."""
+def json_lines(runs: Runs, ordering: Ordering, limit: int | None, opinions: Opinions) -> Iterator[str]:
+    """Yield one JSON array, an object a line; undefined scores are null.
+
+    Args:
+        runs: What to print.
+        ordering: Which pictures of it, in which order.
+        limit: At most so many.
+        opinions: What has been said about them; without any there are no such fields.
+    """
     count = _count(ordering, limit)
     yield "["
     for position in range(count):
-        sample = source.sample(ordering.index_at(position))
-        scores = {name: None if math.isnan(value) else value for name, value in sample.scores.items()}
+        index = ordering.index_at(position)
+        sample = runs.sample(index)
+        captions = (read(index) for read in _caption_readers(runs))
         entry = {
             "rank": ordering.rank_at(position),
-            "index": sample.index,
+            "index": index,
             "name": sample.name,
             "path": sample.path,
-            "caption": sample.caption,
+            **dict(zip(_labelled(runs, "caption"), captions, strict=True)),
             "references": list(sample.references),
-            "scores": scores,
+            "scores": {name: None if math.isnan(value) else value for name, value in sample.scores.items()},
         }
+        for run, judgements in _judged_runs(opinions):
+            said = _said(runs, run, index, judgements)
+            entry |= {_lettered(runs, run, name): value for name, value in said.items()}
         yield json.dumps(entry) + ("," if position + 1 < count else "")
     yield "]"
 
 
-def csv_lines(source: Source, ordering: Ordering, limit: int | None) -> Iterator[str]:
-    """Yield the list as CSV with a head: rank, name, caption and every score; undefined scores are empty."""
-    columns = [source.scores(name) for name in source.score_names]
-    yield _csv_line(["rank", "name", "caption", *source.score_names])
+def csv_lines(runs: Runs, ordering: Ordering, limit: int | None, opinions: Opinions) -> Iterator[str]:
+    """Yield the list as CSV with a head; undefined scores are empty. For the arguments see `json_lines`.
+
+    The columns are rank, name, captions, every score, and where there are judgements reasonable (yes, no), fits
+    ("3:dog=yes 5:beach=no", words counted from 0), tags (by comma) and note.
+    """
+    columns = [runs.scores(name) for name in runs.score_names]
+    readers = [runs.name, *_caption_readers(runs)]
+    judged = [_lettered(runs, run, name) for run, _ in _judged_runs(opinions) for name in _CELLS]
+    yield _csv_line(["rank", "name", *_labelled(runs, "caption"), *runs.score_names, *judged])
     for position in range(_count(ordering, limit)):
         index = ordering.index_at(position)
         values = (float(column[index]) for column in columns)
-        texts = [printable(source.name(index)), printable(source.caption(index))]
         scores = ["" if math.isnan(value) else repr(value) for value in values]
-        yield _csv_line([str(ordering.rank_at(position) or ""), *texts, *scores])
+        texts = [printable(read(index)) for read in readers]
+        cells = [
+            printable(_CELLS[name](value))
+            for run, judgements in _judged_runs(opinions)
+            for name, value in _said(runs, run, index, judgements).items()
+        ]
+        yield _csv_line([str(ordering.rank_at(position) or ""), *texts, *scores, *cells])
+
+
+def _said(runs: Runs, run: int, index: int, judgements: Mapping[str, Judgement]) -> dict[str, Any]:
+    """Return what is said about a picture in a run, by column."""
+    source, row = runs.sources[run], runs.at(run, index)
+    judgement = judgements.get(source.path(row))
+    if judgement is None:
+        return {"reasonable": None, "fits": [], "tags": [], "note": ""}
+    words = source.sample(row).words if judgement.fits else ()
+    return {
+        "reasonable": judgement.reasonable,
+        "fits": [
+            {"word": word, "text": words[word], "fits": fits}
+            for word, fits in judgement.fits.items()
+            if word < len(words)
+        ],
+        "tags": sorted(judgement.tags),
+        "note": judgement.note,
+    }
+
+
+# How a value of `_said` is written in a cell of CSV.
+_CELLS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "reasonable": lambda value: _YES_NO[value],
+    "fits": lambda words: " ".join(f"{word['word']}:{word['text']}={_YES_NO[word['fits']]}" for word in words),
+    "tags": ", ".join,
+    "note": str,
+}
+
+
+def _keys_shown(runs: Runs, ordering: Ordering) -> tuple[str, ...]:
+    """Return the columns of scores in the text: the one that sorts, and the same score of every run."""
+    if ordering.values is None:
+        return ()
+    own = ordering.key.removeprefix(f"{DIFFERENCE}.")
+    letter, _, rest = own.partition(".")
+    own = rest if letter in runs.labels and rest else own
+    shown = (ordering.key, *(_lettered(runs, run, own) for run in range(len(runs.sources))))
+    return tuple(name for name in dict.fromkeys(shown) if name in runs.score_names)
+
+
+def _judged_runs(opinions: Opinions) -> list[tuple[int, Mapping[str, Judgement]]]:
+    return [(run, judgements) for run, judgements in enumerate(opinions) if judgements is not None]
+
+
+def _caption_readers(runs: Runs) -> list[Callable[[int], str]]:
+    """Return a function for each run that reads its caption of a picture of the list."""
+
+    def reader(run: int) -> Callable[[int], str]:
+        return lambda index: runs.sources[run].caption(runs.at(run, index))
+
+    return [reader(run) for run in range(len(runs.sources))]
+
+
+def _labelled(runs: Runs, name: str) -> list[str]:
+    """Return what a column is called in each run."""
+    return [_lettered(runs, run, name) for run in range(len(runs.sources))]
+
+
+def _lettered(runs: Runs, run: int, name: str) -> str:
+    return f"{runs.labels[run]}.{name}" if run else name
+
+
+def _padded(text: str, width: int) -> str:
+    return text if cell_len(text) > width else set_cell_size(text, width)
 
 
 def _count(ordering: Ordering, limit: int | None) -> int:

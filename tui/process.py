@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import signal
@@ -36,9 +37,19 @@ def run(app: BrowserApp) -> int:
         app.run()
     except Exception as error:  # noqa: BLE001 (the last line of defence: anything else is a bug to be logged)
         return _report(error)
+    finally:
+        _free_pictures(app)
+        app.judging.close()
     if app.crash is not None:
         return _report(app.crash)
     return app.return_code or 0
+
+
+def _free_pictures(app: BrowserApp) -> None:
+    """Let the terminal forget the pictures that were sent to it, whichever way the browser ended."""
+    if app.painter is not None:
+        with contextlib.suppress(OSError):
+            print(app.painter.leave(), end="", file=sys.__stderr__, flush=True)
 
 
 def exit_on_signals(app: BrowserApp) -> None:

@@ -18,7 +18,6 @@ from rich.style import Style
 from textual.strip import Strip
 
 from ..cache.errors import CacheDamaged
-from .colormap import colours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +70,13 @@ def levels(grid: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def blend(
-    photo: NDArray[np.uint8], values: NDArray[np.float32], seen: NDArray[np.bool_], *, monochrome: bool = False
+    photo: NDArray[np.uint8],
+    values: NDArray[np.float32],
+    seen: NDArray[np.bool_],
+    *,
+    colours: NDArray[np.uint8],
+    opacity: float = OPACITY,
+    monochrome: bool = False,
 ) -> NDArray[np.uint8]:
     """Lay a map over a photo, in the colours and the strength of a saved figure.
 
@@ -79,6 +84,8 @@ def blend(
         photo: uint8 [height, width, 3].
         values: The map in [0, 1] on the photo's pixels, [height, width].
         seen: [height, width]; what the model did not see is shown dark and without colour.
+        colours: The colour table, uint8 [256, 3].
+        opacity: Of the colours over the photo, 0 to 1.
         monochrome: Show the map as brightness alone, for a terminal without colours.
 
     Returns:
@@ -88,7 +95,8 @@ def blend(
     if monochrome:
         over = grey * (0.2 + 0.8 * values[..., None])
     else:
-        over = photo * np.float32(1 - OPACITY) + colours(values) * np.float32(OPACITY)
+        steps = np.rint(values * (len(colours) - 1)).astype(np.intp)
+        over = photo * np.float32(1 - opacity) + colours[steps] * np.float32(opacity)
     return np.where(seen[..., None], over, grey * _UNSEEN_LIGHT).astype(np.uint8)
 
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ...cache.codec import Head
 from ...cache.errors import UsageError
 from ...cache.reader import Cache
+from ...cache.text import printable
 from .arguments import Subparsers, add_command, cache_argument
 
+if TYPE_CHECKING:
+    from ...cache.schema import Sample
+    from ..figures import Cell
+
+_ALL: Final = "all"
 _EXAMPLES = """examples:
   hw3 grid CACHE --top 1 --last 1
   hw3 grid CACHE --name bike --name sheep --out figures --format pdf
+  hw3 grid CACHE --name bike --words bicycle,wall --colormap viridis --dpi 300
 """
 
 
@@ -28,6 +37,17 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument("--sort", default="clipscore", help="the score (default %(default)s)")
     parser.add_argument("--layer", type=int, default=-1, help="decoder layer from 0; -1 is the last")
     parser.add_argument("--head", default="mean", help="mean, max, or a head from 0")
+    parser.add_argument(
+        "--words",
+        metavar="LIST",
+        help="a map for each of these words of the caption, or their places from 0, comma-separated; or all "
+        "(default: a map for each token, <EOS> included)",
+    )
+    parser.add_argument("--pieces", action="store_true", help="with --words, a map for each token of these words")
+    parser.add_argument("--colormap", default="jet", metavar="NAME", help="matplotlib's name (default %(default)s)")
+    parser.add_argument("--opacity", type=float, default=0.5, help="of the maps, 0 to 1 (default %(default)s)")
+    parser.add_argument("--columns", type=int, default=5, metavar="N", help="pictures in a row (default %(default)s)")
+    parser.add_argument("--dpi", type=int, default=168, metavar="N", help="dots per inch (default %(default)s)")
     parser.add_argument("--format", choices=("png", "pdf", "svg"), default="png")
     parser.add_argument("--out", type=Path, default=Path("hw3-figures"), metavar="DIR")
 
@@ -42,8 +62,21 @@ def run(args: argparse.Namespace) -> int:
         if not chosen:
             raise UsageError("nothing chosen: give --name NAME, --top N or --last N")
         for index in chosen:
-            figure = sample_grid(cache, index, layer=args.layer, head=head, score=args.sort)
-            name = grid_file_name(cache.name(index), args.sort, cache.scores(args.sort)[index], "." + args.format)
+            sample = cache.sample(index)
+            words = None if args.words is None else _words(sample, args.words)
+            figure = sample_grid(
+                cache,
+                index,
+                cells=_cells(sample, words, args.layer, head, pieces=args.pieces),
+                score=args.sort,
+                columns=args.columns,
+                colormap=args.colormap,
+                opacity=args.opacity,
+                dpi=args.dpi,
+            )
+            shown = [] if words is None or args.words == _ALL else [sample.words[word] for word in words]
+            value = cache.scores(args.sort)[index]
+            name = grid_file_name(sample.name, args.sort, value, f".{args.format}", words=shown)
             print(save_figure(figure, args.out / name))
     return 0
 
@@ -59,6 +92,38 @@ def _chosen(cache: Cache, args: argparse.Namespace) -> list[int]:
     order = cache.order(args.sort)
     ranked = order[~np.isnan(cache.scores(args.sort)[order])]  # last is the last of the browser's list
     return [*chosen, *ranked[: max(0, args.top)].tolist(), *ranked[::-1][: max(0, args.last)].tolist()]
+
+
+def _cells(sample: Sample, words: list[int] | None, layer: int, head: Head, *, pieces: bool) -> list[Cell]:
+    """What the figure shows."""
+    from ..figures import token_cells, word_cells  # noqa: PLC0415
+
+    if words is None or pieces:
+        return token_cells(sample, layer, head, words)
+    return word_cells(sample, words, layer, head)
+
+
+def _words(sample: Sample, text: str) -> list[int]:
+    """The argument of ``--words`` for a caption: indices into its words, in the order asked for."""
+    if text == _ALL:
+        return sorted({word for word in sample.word_of_piece if word >= 0})
+    places = [place for wanted in text.split(",") if wanted.strip() for place in _places(sample, wanted.strip())]
+    if not places:
+        raise UsageError("--words: give words of the caption or their places from 0, comma-separated, or all")
+    return list(dict.fromkeys(places))
+
+
+def _places(sample: Sample, wanted: str) -> list[int]:
+    """Each place of a word in the caption, upper and lower case alike; a number is a place itself."""
+    if wanted.isdecimal():
+        return [int(wanted)]
+    words = [word.casefold() for word in sample.words]
+    places = [place for place, word in enumerate(words) if word == wanted.casefold()]
+    if not places:
+        close = get_close_matches(wanted.casefold(), words, n=1)
+        hint = f"did you mean {printable(close[0])}?" if close else f"it reads: {printable(sample.caption)}"
+        raise UsageError(f"the caption of {printable(sample.name)} has no word {printable(wanted)!r}; {hint}")
+    return places
 
 
 def _head(text: str) -> Head:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,8 @@ _EXAMPLES = """examples:
   hw3 precompute p2_data/images/val p2_data/val.json --captioner runs/best
   hw3 precompute holiday/ --captioner runs/best --clip models/my_clip --beams 5 --out holiday.cache
 
-Interrupted, even by kill -9, the same command goes on behind the last batch.
+Interrupted, even by kill -9, the same command goes on behind the last batch. While it runs, hw3-browse CACHE in
+another terminal shows the pictures that are captioned.
 """
 
 
@@ -74,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
     )
     out = args.out or caches_dir() / default_name(dataset.name, args.captioner, args.beams)
-    folder = Precompute(dataset, args.captioner, ClipSpec.parse(args.clip), options).run(out)
+    folder = Precompute(dataset, args.captioner, ClipSpec.parse(args.clip), options).run(out, say_where_to_look)
     report(folder)
     return 0
 
@@ -83,6 +85,12 @@ def default_name(dataset: str, captioner: Path, beams: int) -> str:
     """A folder name made of what was run on what; only letters, digits, dot, dash and underscore."""
     search = "greedy" if beams == 1 else f"beam{beams}"
     return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{dataset}-{captioner.resolve().name}-{search}").strip(".-")
+
+
+def say_where_to_look(folder: Path) -> None:
+    """Say how to see the captions while the rest is computed."""
+    command = f"hw3-browse {shlex.quote(str(folder.absolute()))}"  # that terminal may be in another folder
+    print(f"look at it while it runs, from another terminal: {command}", file=sys.stderr)
 
 
 def report(folder: Path) -> None:
@@ -94,7 +102,7 @@ def report(folder: Path) -> None:
         print(f"{len(cache)} pictures | {corpus_line(cache.manifest.corpus)}")
         for note in cache.manifest.notes:
             print(f"note: {note}")
-    print(f"cache: {folder}\nopen it: hw3-browse {folder}", file=sys.stderr)
+    print(f"cache: {folder}\nopen it: hw3-browse {shlex.quote(str(folder))}", file=sys.stderr)
 
 
 def corpus_line(corpus: Mapping[str, float]) -> str:

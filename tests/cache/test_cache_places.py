@@ -19,6 +19,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_places_follow_the_environment(home: Path) -> None:
     assert places.caches_dir() == home / "data" / "hw3-browse" / "caches"
     assert places.state_dir() == home / "state" / "hw3-browse"
+    assert places.config_file() == home / "config" / "hw3-browse" / "config.toml"
     assert not any(home.iterdir())  # asking makes nothing
 
 

@@ -22,8 +22,20 @@ from hw3_browse.cache.errors import CacheDamaged, UsageError
 from hw3_browse.cache.geometry import View, view_for
 from hw3_browse.cache.reader import Cache
 from hw3_browse.cache.schema import preview_file
-from hw3_browse.core import figures
-from hw3_browse.core.figures import attention_grid, grid_file_name, sample_grid, save_figure
+from hw3_browse.core.figures import (
+    Cell,
+    Style,
+    attention_grid,
+    files,
+    grid_file_name,
+    layout,
+    sample_block,
+    sample_grid,
+    save_figure,
+    token_cells,
+    word_cells,
+)
+from hw3_browse.core.figures import draw as draw_blocks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,6 +112,39 @@ def test_the_number_of_columns_can_be_chosen() -> None:
     assert tops[0] == tops[1] > tops[2]
 
 
+def test_a_figure_of_few_pictures_is_narrow() -> None:
+    widths = [draw(*labels, title="").get_size_inches()[0] for labels in ("", "a", "ab", "abcd", "abcdefg")]
+    assert widths[0] == widths[1] < widths[2] < widths[3] == widths[4]
+
+
+def test_the_resolution_changes_the_pixels_and_not_the_layout() -> None:
+    coarse, fine = (attention_grid(picture(), [("a", FLAT)], VIEW, title="t", dpi=dpi) for dpi in (84, 300))
+    assert pixels(coarse, 1).shape == (112, 168, 3)
+    assert pixels(fine, 1).shape == (400, 600, 3)
+    assert (coarse.get_size_inches() == fine.get_size_inches()).all()
+
+
+def test_blocks_stand_one_below_the_other() -> None:
+    maps = [layout.Map("a", FLAT), layout.Map("b", FLAT, "layer 1 of 2")]
+    blocks = [layout.Block(picture(), maps, VIEW, f"run {run}", f"note of {run}") for run in "ab"]
+    figure = draw_blocks(blocks, Style())
+    FigureCanvasAgg(figure).draw()
+    assert [axes.get_title() for axes in figure.axes] == ["<BOS>", "a", "b"] * 2
+    assert min(axes.get_position().y0 for axes in figure.axes[:3]) > max(
+        axes.get_position().y1 for axes in figure.axes[3:]
+    )
+    order = sorted(figure.texts, key=lambda text: -text.get_window_extent().y0)
+    written = " ".join(text.get_text() for text in order)
+    assert re.search("run a.*note of a.*run b.*note of b", written)
+    boxes = [text.get_window_extent() for text in figure.texts]
+    boxes += [text.get_window_extent() for axes in figure.axes for text in (axes.title, *axes.texts)]
+    boxes += [axes.get_window_extent() for axes in figure.axes]
+    boxes = [box for box in boxes if box.width]
+    assert len(boxes) >= 4 + 6 + 2 + 6
+    for number, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[number + 1 :])
+
+
 def test_all_text_lies_on_the_figure_and_none_on_another() -> None:
     title = "a-name: clipscore 0.5\n" + "a man with a very long caption " * 12 + "W" * 300
     figure = draw("a", "W" * 80, "i" * 20, title=title)
@@ -148,7 +193,7 @@ def test_what_the_model_did_not_see_is_dark_and_hatched() -> None:
 
 
 def test_the_small_print_explains_the_hatching_only_where_there_is_some() -> None:
-    assert "hatched: cut off, not seen by the model" in texts(draw("a"))
+    assert "hatched: cut off, not seen by the model" in texts(draw(*"abcd"))
     whole = view_for((300, 200), (20, 20), 1.0, "squash", (2, 2))
     assert "hatched" not in texts(draw("a", view=whole))
     padded = view_for((300, 200), (20, 20), 1.0, "border", (2, 2))
@@ -204,6 +249,8 @@ def test_bad_arguments() -> None:
         attention_grid(picture(), [("a", FLAT)], VIEW, title="", opacity=1.5)
     with pytest.raises(UsageError, match="columns must be positive"):
         attention_grid(picture(), [("a", FLAT)], VIEW, title="", columns=0)
+    with pytest.raises(UsageError, match="40 to 600 dots per inch, found 5000"):
+        attention_grid(picture(), [("a", FLAT)], VIEW, title="", dpi=5000)
     with pytest.raises(ValueError, match="expected a map of 2 x 2 patches"):
         attention_grid(picture(), [("a", np.ones((3, 2)))], VIEW, title="")
 
@@ -232,7 +279,7 @@ def test_formats(tmp_path: Path, suffix: str, start: bytes) -> None:
 def test_a_saved_png_has_its_full_size(tmp_path: Path) -> None:
     figure = draw("a", "man")
     with Image.open(save_figure(figure, tmp_path / "a.png")) as image:
-        assert image.size == tuple(int(inches * figures._DPI) for inches in figure.get_size_inches())
+        assert image.size == tuple(int(inches * layout.DPI) for inches in figure.get_size_inches())
 
 
 def test_fonts_in_a_pdf_are_of_a_type_that_publishers_take(tmp_path: Path) -> None:
@@ -270,7 +317,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     (tmp_path / "grid.png").write_bytes(b"before")
-    monkeypatch.setattr(figures, "replace_file", full)
+    monkeypatch.setattr(files, "replace_file", full)
     with pytest.raises(UsageError, match="No space left on device"):
         save_figure(draw(), tmp_path / "grid.png", overwrite=overwrite)
     assert [file.name for file in tmp_path.iterdir()] == ["grid.png"]
@@ -291,6 +338,15 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
 )
 def test_the_name_of_a_grids_file(name: str, expected: str) -> None:
     assert grid_file_name(name, "clipscore", 0.71499) == expected
+
+
+def test_runs_and_words_in_the_name_of_a_file() -> None:
+    words = ["man", "a man", "..", "猫"]
+    name = grid_file_name("bike", "diff.cider", -0.25, ".pdf", runs=["large/val", "small/val"], words=words)
+    assert name == "bike-large_val-vs-small_val-diff.cider--0.2500-man+a_man+猫.pdf"
+    longest = grid_file_name("猫" * 90, "refclipscore", 0.5, runs=["猫" * 90] * 3, words=["猫" * 90] * 3)
+    assert len(longest.encode()) < 240
+    assert longest.count("-vs-") == 2
 
 
 def test_the_name_without_a_score() -> None:
@@ -353,6 +409,96 @@ def test_a_cell_for_each_word(cache: Cache) -> None:
     assert np.array_equal(pixels(attention_grid(preview, [("x", values)], sample.view, title=""), 1), pixels(figure, 2))
 
 
+def test_cells_may_be_of_several_layers_and_heads(cache: Cache) -> None:
+    cells = [Cell((1, 2), "two pieces", 0, 2), Cell((3,), "last", -1, "max"), Cell((3,), "also", 1, "mean")]
+    figure = sample_grid(cache, 0, cells=cells)
+    assert [axes.get_title() for axes in figure.axes] == ["<BOS>", "two pieces", "last", "also"]
+    details = ["layer 1 of 2, head 3 of 3", "layer 2 of 2, largest over 3 heads", "layer 2 of 2, mean over 3 heads"]
+    assert [axes.texts[0].get_text() for axes in figure.axes[1:]] == details
+    assert "layer" not in texts(figure)
+    preview = Image.open(io.BytesIO(cache.preview(0))).convert("RGB")
+    attention = cache.attention(0)
+    for number, values in enumerate(
+        [attention.word_map((1, 2), 0, 2), attention.map(3, 1, "max"), attention.map(3)], 1
+    ):
+        alone = attention_grid(preview, [("x", values)], cache.sample(0).view, title="")
+        assert np.array_equal(pixels(alone, 1), pixels(figure, number))
+
+
+def test_one_layer_written_in_two_ways_is_one(cache: Cache) -> None:
+    figure = sample_grid(cache, 0, cells=[Cell((0,), "a", -1), Cell((1,), "b", 1)])
+    assert not any(axes.texts for axes in figure.axes)
+    assert "cross-attention, layer 2 of 2, mean over 3 heads" in texts(figure)
+
+
+def test_colours_opacity_and_columns_are_those_asked_for(cache: Cache) -> None:
+    figure = sample_grid(cache, 0, words=[0, 1, 2], colormap="magma", opacity=1.0, columns=2)
+    values = cache.attention(0).word_map(word_cells(cache.sample(0), [0])[0].tokens)
+    found = pixels(figure, 1)
+    placed, seen = cache.sample(0).view.place(values / values.max(), found.shape[1], found.shape[0])
+    expected = mpl.colormaps["magma"](np.rint(placed * 255).astype(int))[..., :3]
+    assert np.abs(found - expected)[seen].max() <= 0.5 / 255 + 1e-9
+    tops = [round(axes.get_position().y1, 6) for axes in figure.axes]
+    assert tops[0] == tops[1] > tops[2] == tops[3]
+
+
+def test_the_pieces_of_some_words(cache: Cache) -> None:
+    sample = cache.sample(0)
+    word = next(word for word in range(len(sample.words)) if sample.word_of_piece.count(word) > 1)
+    cells = token_cells(sample, words=[word])
+    assert [cell.tokens for cell in cells] == [(t,) for t, of in enumerate(sample.word_of_piece) if of == word]
+    assert len(token_cells(sample)) == len(sample.pieces)
+
+
+def test_the_blocks_of_two_runs_say_which(cache: Cache) -> None:
+    cells = token_cells(cache.sample(0))[:2]
+    blocks = [sample_block(cache, 0, cells, Style(), score="clipscore", run=run) for run in ("large", "sm\x1b[1mall")]
+    written = texts(draw_blocks(blocks, Style()))
+    assert f"{cache.name(0)}, large: clipscore" in written
+    assert f"{cache.name(0)}, small: clipscore" in written
+
+
+# The picture's own file
+
+
+def own_file(folder: Path, cache: Cache, size: tuple[int, int], index: int = 0) -> None:
+    file = folder.parent / "images" / cache.sample(index).path
+    file.parent.mkdir(parents=True)
+    Image.new("RGB", size, (10, 200, 30)).save(file, "PNG")  # whatever its suffix
+
+
+@pytest.fixture
+def with_file(tmp_path: Path) -> Iterator[Cache]:
+    """A cache with a picture of 320 x 240 and a preview of 80 x 60."""
+    folder = make_cache(tmp_path / "run", 1)
+    small = io.BytesIO()
+    Image.new("RGB", (80, 60), (200, 10, 30)).save(small, "JPEG")
+    (folder / preview_file(0)).write_bytes(small.getvalue())
+    with Cache.open(folder) as opened:
+        yield opened
+
+
+def test_the_pictures_own_file_makes_a_sharper_figure(with_file: Cache) -> None:
+    own_file(with_file.folder, with_file, (320, 240))
+    assert pixels(sample_grid(with_file, 0), 0)[100, 100] * 255 == pytest.approx([10, 200, 30])
+    # A preview that has as many pixels as are shown is as good, and always there.
+    assert pixels(sample_grid(with_file, 0, dpi=40), 0)[20, 20] * 255 == pytest.approx([200, 10, 30], abs=3)
+
+
+@pytest.mark.parametrize("size", [(240, 320), (321, 240)])
+def test_another_picture_of_that_name_is_not_drawn(with_file: Cache, size: tuple[int, int]) -> None:
+    own_file(with_file.folder, with_file, size)
+    assert pixels(sample_grid(with_file, 0), 0)[100, 100] * 255 == pytest.approx([200, 10, 30], abs=3)
+
+
+def test_a_damaged_file_leaves_the_preview(with_file: Cache) -> None:
+    own_file(with_file.folder, with_file, (320, 240))
+    file = with_file.image_file(0)
+    assert file is not None
+    file.write_bytes(file.read_bytes()[:100])
+    assert pixels(sample_grid(with_file, 0), 0)[100, 100] * 255 == pytest.approx([200, 10, 30], abs=3)
+
+
 def test_texts_from_strangers_are_drawn_in_lines_of_plain_text(cache: Cache, tmp_path: Path) -> None:
     for index in range(6, len(cache)):
         figure = sample_grid(cache, index)
@@ -365,9 +511,10 @@ def test_texts_from_strangers_are_drawn_in_lines_of_plain_text(cache: Cache, tmp
     ("options", "line"),
     [
         ({"layer": 2}, "no layer 2, .* has 2 layers, 3 heads and"),
-        ({"head": 3}, "head 3 or word"),
-        ({"words": [99]}, r"word among \[99\]"),
-        ({"words": [-1]}, r"word among \[-1\]"),
+        ({"head": 3}, r"head 3 or token \(0,\): 000000000000 has 2 layers, 3 heads and"),
+        ({"cells": [Cell((99,), "x")]}, r"token \(99,\): .* tokens"),
+        ({"words": [99]}, "no word 99: 000000000000 has 10 words, from 0"),
+        ({"words": [-1]}, "no word -1"),
         ({"score": "clipscor"}, "clipscor"),
     ],
 )
@@ -383,6 +530,15 @@ def test_a_damaged_preview(tmp_path: Path) -> None:
         Cache.open(folder) as opened,
         pytest.raises(CacheDamaged, match=r"the preview of picture 0 in .* is damaged"),
     ):
+        sample_grid(opened, 0)
+
+
+def test_a_preview_that_claims_to_be_huge(tmp_path: Path) -> None:
+    folder = make_cache(tmp_path / "run", 1)
+    huge = io.BytesIO()
+    Image.new("L", (5000, 5000)).save(huge, "JPEG")
+    (folder / preview_file(0)).write_bytes(huge.getvalue())
+    with Cache.open(folder) as opened, pytest.raises(CacheDamaged, match=r"the preview of picture 0 .* is damaged"):
         sample_grid(opened, 0)
 
 

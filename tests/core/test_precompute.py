@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 from models import tiny_captioner, write_clip, write_dataset
 
 from hw3_browse.cache.errors import CacheError, CacheUnfinished, DatasetError, Hw3Error
+from hw3_browse.cache.live import LiveCache, open_cache
 from hw3_browse.cache.reader import Cache
+from hw3_browse.cache.writer import CacheWriter
 from hw3_browse.core.captioner import Captioner
 from hw3_browse.core.cli import main
 from hw3_browse.core.clip import Clip, ClipSpec
@@ -175,6 +178,32 @@ def test_a_resumed_run_does_not_caption_again(world: Path, tmp_path: Path, monke
     assert set(again) >= {4, 5, 6}
     assert 0 not in again
     assert 1 not in again
+
+
+def test_one_can_look_at_it_while_it_runs(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[tuple[int, bool]] = []
+    out = tmp_path / "my run"
+    add = CacheWriter.add_embeddings
+
+    def looking(self: CacheWriter, rows: Sequence[tuple[int, np.ndarray]]) -> None:
+        add(self, rows)
+        live = open_cache(out)
+        assert isinstance(live, LiveCache)
+        with live:
+            seen.append((len(live), live.is_running))
+
+    monkeypatch.setattr(CacheWriter, "add_embeddings", looking)
+    arguments = [
+        "precompute", str(world / "images"), str(world / "captions.json"), "--captioner", str(world / "captioner"),
+        "--clip", str(world / "clip"), "--metrics", "bleu", "--batch", "2", "--device", "cpu", "--out", str(out),
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    assert seen == [(2, True), (4, True), (6, True), (COUNT, True)]
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"look at it while it runs, from another terminal: hw3-browse '{out}'"
+    assert said[-1] == f"open it: hw3-browse '{out}'"
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import threading
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from browsing import SIZES, browser, press, row, running, settle, shown
 from textual.geometry import Offset
 
 from hw3_browse.cache.reader import Cache
 from hw3_browse.tui import keys
-from hw3_browse.tui.app import BrowserApp
+from hw3_browse.tui.ordering import keys_of
+from hw3_browse.tui.widgets.board import BoardView
 from hw3_browse.tui.widgets.caption import Caption
 from hw3_browse.tui.widgets.details import Details
 from hw3_browse.tui.widgets.help import Help
-from hw3_browse.tui.widgets.picture import Picture
 from hw3_browse.tui.widgets.sample_list import ListHead, SampleList
 from hw3_browse.tui.widgets.status_line import StatusLine
 from hw3_browse.tui.widgets.title_bar import TitleBar
@@ -24,11 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from textual.pilot import Pilot
-
-    from hw3_browse.tui.darkroom import Print
-
-SIZES = [(80, 24), (160, 50)]
+    from hw3_browse.tui.app import BrowserApp
 
 
 @pytest.fixture(params=["cache_folder", "nasty_folder"])
@@ -43,63 +39,29 @@ def plain(cache_folder: Path) -> AsyncIterator[Cache]:
         yield opened
 
 
-@asynccontextmanager
-async def running(
-    cache: Cache, size: tuple[int, int] = (80, 24), key: str = "clipscore", **options: object
-) -> AsyncIterator[tuple[BrowserApp, Pilot[None]]]:
-    app = BrowserApp(cache, key, **options)  # type: ignore[arg-type]
-    async with app.run_test(size=size, notifications=True) as pilot:
-        await settle(app, pilot)
-        yield app, pilot
-
-
-async def settle(app: BrowserApp, pilot: Pilot[None]) -> None:
-    """Wait until every key has had its effect, pictures included."""
-    calm = 0
-    while calm < 2:
-        await pilot.pause(0.01)
-        busy = app._timer is not None or any(not worker.is_finished for worker in app.workers)
-        calm = 0 if busy else calm + 1
-
-
-async def press(app: BrowserApp, pilot: Pilot[None], *pressed: str) -> None:
-    await pilot.press(*pressed)
-    await settle(app, pilot)
-
-
-def shown(app: BrowserApp) -> Print:
-    finished = app.query_one(Picture).shown
-    assert finished is not None
-    return finished
-
-
-def row(app: BrowserApp) -> int:
-    return app.query_one(SampleList).cursor
-
-
 def line(app: BrowserApp, y: int) -> str:
     return app.query_one(SampleList).render_line(y).text
 
 
 @pytest.mark.parametrize("size", [*SIZES, (60, 16), (300, 100)])
 async def test_the_first_screen(cache: Cache, size: tuple[int, int]) -> None:
-    async with running(cache, size) as (app, _):
+    async with running(cache, size=size) as (app, _):
         best = int(cache.order("clipscore")[0])
         assert shown(app).request.index == best
-        assert shown(app).request.unit is None
+        assert shown(app).request.tokens == ()
         assert app.query_one(TitleBar).order == "by clipscore, best first"
         assert app.query_one(TitleBar).place == f"rank 1 of {len(cache)}"
-        assert line(app, 0).startswith("▌   1")
-        panels = [app.query_one(kind) for kind in (SampleList, Picture, Details, Caption)]
+        assert line(app, 0).startswith("▌    1")
+        panels = [app.query_one(kind) for kind in (SampleList, BoardView, Details, Caption)]
         assert all(panel.region.area > 0 for panel in panels)
         whole = app.screen.region
         for panel in panels:
             assert panel.region in whole
             others = [other.region for other in panels if other is not panel]
             assert not any(panel.region.overlaps(other) for other in others)
-        picture = app.query_one(Picture)
+        picture = app.query_one(BoardView)
         assert shown(app).width <= picture.size.width
-        assert len(shown(app).strips) <= picture.size.height
+        assert shown(app).height <= picture.size.height
 
 
 @pytest.mark.parametrize("focus", [SampleList, Caption])
@@ -141,23 +103,23 @@ async def test_pages(plain: Cache) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_words(cache: Cache, size: tuple[int, int]) -> None:
-    async with running(cache, size) as (app, pilot):
+    async with running(cache, size=size) as (app, pilot):
         sample = cache.sample(int(cache.order("clipscore")[0]))
         await press(app, pilot, "right")
-        assert app.query_one(Caption).selected == 0
-        assert shown(app).request.unit == 0
+        assert app.words.unit == 0
+        assert shown(app).request.tokens == app.words.units[0].tokens
         assert shown(app).span is not None
         await press(app, pilot, "l", "h", "h")
-        assert app.query_one(Caption).selected is None
+        assert app.words.unit is None
         assert shown(app).span is None
         await press(app, pilot, *["right"] * (len(sample.words) + 2))
-        assert app.query_one(Caption).selected == len(sample.words) - 1
+        assert app.words.unit == len(sample.words) - 1
         await press(app, pilot, "0")
-        assert app.query_one(Caption).selected == 0
+        assert app.words.unit == 0
         await press(app, pilot, "$")
-        assert app.query_one(Caption).selected == len(sample.words) - 1
+        assert app.words.unit == len(sample.words) - 1
         await press(app, pilot, "escape")
-        assert app.query_one(Caption).selected is None
+        assert app.words.unit is None
 
 
 async def test_the_map_is_that_of_the_word(plain: Cache) -> None:
@@ -182,15 +144,14 @@ async def test_pieces_are_reachable(plain: Cache) -> None:
         sample = plain.sample(index)
         await press(app, pilot, "right", "right")
         await press(app, pilot, "p")
-        caption = app.query_one(Caption)
-        assert [unit.text for unit in caption.units] == list(sample.pieces)
-        assert caption.selected == sample.word_of_piece.index(1)  # still at the second word
+        assert [unit.text for unit in app.words.units] == list(sample.pieces)
+        assert app.words.unit == sample.word_of_piece.index(1)  # still at the second word
         await press(app, pilot, "$")
-        assert caption.units[caption.selected or 0].text == "<EOS>"
+        assert app.words.units[app.words.unit or 0].text == "<EOS>"
         expected = plain.attention(index).map(len(sample.pieces) - 1)
         assert shown(app).span == pytest.approx((expected.min(), expected.max()))
         await press(app, pilot, "p")
-        assert [unit.text for unit in caption.units] == list(sample.words)
+        assert [unit.text for unit in app.words.units] == list(sample.words)
 
 
 async def test_layers_and_heads(plain: Cache) -> None:
@@ -226,7 +187,7 @@ async def test_layers_and_heads(plain: Cache) -> None:
 
 async def test_the_map_lies_on_the_crop(plain: Cache) -> None:
     """What the model did not see has no colour; what it saw has that of its patch."""
-    async with running(plain, (160, 50)) as (app, pilot):
+    async with running(plain, size=(160, 50)) as (app, pilot):
         index = next(i for i in range(len(plain)) if plain.sample(i).view.width == 400)
         while shown(app).request.index != index:
             await press(app, pilot, "j")
@@ -252,13 +213,13 @@ async def test_sorting(plain: Cache) -> None:
     async with running(plain) as (app, pilot):
         await press(app, pilot, "j", "j", "j")
         index = shown(app).request.index
-        await press(app, pilot, "right", "o")
+        await press(app, pilot, "right", "O")
         title = app.query_one(TitleBar)
         assert title.order == "by refclipscore, best first"
         assert shown(app).request.index == index  # the selected sample and word stay
-        assert app.query_one(Caption).selected == 0
+        assert app.words.unit == 0
         assert int(plain.order("refclipscore")[row(app)]) == index
-        await press(app, pilot, "O", "r")
+        await press(app, pilot, *["O"] * (len(keys_of(plain.score_names)) - 1), "r")
         assert title.order == "by clipscore, worst first"
         assert row(app) == len(plain) - 1 - 3
         assert title.place == "rank 4 of 20"
@@ -266,25 +227,25 @@ async def test_sorting(plain: Cache) -> None:
         assert title.place == "rank 20 of 20"
         assert int(plain.order("clipscore")[-1]) == shown(app).request.index
         await press(app, pilot, "O")
-        assert title.order == "dataset order, last first"
+        assert title.order == "by refclipscore, worst first"
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_mouse(plain: Cache, size: tuple[int, int]) -> None:
-    async with running(plain, size) as (app, pilot):
+    async with running(plain, size=size) as (app, pilot):
         await pilot.click(SampleList, offset=Offset(20, 3))
         await settle(app, pilot)
         assert row(app) == 3
         caption = app.query_one(Caption)
-        placed = caption.lines[0][1]
+        placed = caption.lines[0][1][1]
         left, top = caption.gutter.left, caption.gutter.top
         await pilot.click(Caption, offset=Offset(placed.x + left, top))
         await settle(app, pilot)
-        assert caption.selected == 1
-        assert shown(app).request.unit == 1
+        assert app.words.unit == 1
+        assert app.words.unit == 1
         await pilot.click(Caption, offset=Offset(placed.x + left - 1, top))  # between two words
         await settle(app, pilot)
-        assert caption.selected is None
+        assert app.words.unit is None
         await pilot.click(ListHead)
         await settle(app, pilot)
         assert app.query_one(TitleBar).order.endswith("worst first")
@@ -299,12 +260,12 @@ async def test_a_click_in_the_footer_is_its_key(plain: Cache) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_help_explains_every_key_and_leaves_the_picture(plain: Cache, size: tuple[int, int]) -> None:
-    async with running(plain, size) as (app, pilot):
-        before = app.query_one(Picture).region
+    async with running(plain, size=size) as (app, pilot):
+        before = app.query_one(BoardView).region
         await press(app, pilot, "question_mark")
         panel = app.query_one(Help)
         assert panel.region.area > 0
-        assert app.query_one(Picture).region == before
+        assert app.query_one(BoardView).region == before
         text = str(panel.children[0].render())
         for binding in keys.BINDINGS:
             assert binding.tooltip in text
@@ -313,7 +274,7 @@ async def test_help_explains_every_key_and_leaves_the_picture(plain: Cache, size
         await press(app, pilot, "ctrl+d")
         await press(app, pilot, "escape")
         assert not panel.display
-        assert app.query_one(Picture).region == before
+        assert app.query_one(BoardView).region == before
 
 
 def test_keys_are_declared_once() -> None:
@@ -322,7 +283,7 @@ def test_keys_are_declared_once() -> None:
     assert all(ident and ident.partition(".")[0] in keys.SECTIONS for ident in idents)
     pressed = [key for binding in keys.BINDINGS for key in binding.key.split(",")]
     assert len(set(pressed)) == len(pressed)
-    listed = [binding for _, bindings in keys.sections() for binding in bindings]
+    listed = [binding for _, bindings in keys.sections(keys.BINDINGS) for binding in bindings]
     assert sorted(binding.id or "" for binding in listed) == sorted(ident or "" for ident in idents)
 
 
@@ -333,7 +294,7 @@ async def test_resize_keeps_the_selection(plain: Cache) -> None:
         await pilot.resize_terminal(160, 50)
         await settle(app, pilot)
         assert row(app) == 18
-        assert app.query_one(Caption).selected == 1
+        assert app.words.unit == 1
         large = shown(app)
         assert large.request.index == small.request.index
         assert large.width > small.width
@@ -361,7 +322,7 @@ def test_the_terminals_background_chooses_the_theme(
     plain: Cache, monkeypatch: pytest.MonkeyPatch, value: str, light: bool
 ) -> None:
     monkeypatch.setenv("COLORFGBG", value)
-    assert BrowserApp(plain, "clipscore").current_theme.dark == (not light)
+    assert browser(plain).current_theme.dark == (not light)
 
 
 async def test_saving(plain: Cache, tmp_path: Path) -> None:
@@ -395,7 +356,7 @@ async def test_a_damaged_picture_is_said_and_passed(writable_copy: Path) -> None
     with Cache.open(writable_copy) as damaged:
         async with running(damaged) as (app, pilot):
             await press(app, pilot, "j")
-            assert app.query_one(Picture).shown is None
+            assert app.query_one(BoardView).shown is None
             await press(app, pilot, "l", "j")
             assert shown(app).request.index == int(damaged.order("clipscore")[2])
 
@@ -414,7 +375,7 @@ async def test_held_keys_do_not_queue_up_pictures(plain: Cache, monkeypatch: pyt
 
         monkeypatch.setattr(plain, "preview", slow)
         for _ in range(19):
-            app.action_sample(1)
+            app.listing.step(1)
         go_on.set()
         await settle(app, pilot)
         last = int(plain.order("clipscore")[19])
@@ -425,18 +386,18 @@ async def test_held_keys_do_not_queue_up_pictures(plain: Cache, monkeypatch: pyt
 
 async def test_a_word_chosen_before_its_caption_is_read(plain: Cache) -> None:
     async with running(plain) as (app, pilot):
-        app.action_sample(1)
+        app.listing.step(1)
         for _ in range(50):
-            app.action_word(1)
+            app.words.step(1)
         await settle(app, pilot)
         words = plain.sample(int(plain.order("clipscore")[1])).words
-        assert app.query_one(Caption).selected == len(words) - 1
+        assert app.words.unit == len(words) - 1
         assert "layer" in app.query_one(StatusLine).state.plain
 
 
 async def test_rows_are_sanitized_and_as_wide_as_the_list(nasty_folder: Path) -> None:
     with Cache.open(nasty_folder) as nasty:
-        async with running(nasty, (80, 40)) as (app, _):
+        async with running(nasty, size=(80, 40)) as (app, _):
             samples = app.query_one(SampleList)
             for y in range(samples.page):
                 strip = samples.render_line(y)

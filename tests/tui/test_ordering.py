@@ -101,3 +101,87 @@ def test_labels_say_the_order() -> None:
     assert build([1.0], reverse=True).label == "by clipscore, worst first"
     assert build([1.0], "index").label == "dataset order"
     assert build([1.0], "index").value_at(0) is None
+
+
+# -- What a filter leaves --------------------------------------------------------------------------------------------
+
+
+def masked(values: list[float], data: st.DataObject) -> np.ndarray:
+    return np.asarray(data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values))))
+
+
+@given(SCORES, st.booleans(), st.data())
+def test_a_filter_leaves_rows_in_their_order_and_ranks_as_they_were(
+    values: list[float], reverse: bool, data: st.DataObject
+) -> None:
+    mask = masked(values, data)
+    whole = build(values, reverse=reverse)
+    ordering = Ordering.build(cast("Source", Column(values)), "clipscore", reverse=reverse, mask=mask)
+    everything = [whole.index_at(position) for position in range(len(whole))]
+    left = [index for index in everything if mask[index]]
+    assert [ordering.index_at(position) for position in range(len(ordering))] == left
+    assert ordering.of == len(values)
+    for position, index in enumerate(left):
+        assert ordering.rank_at(position) == whole.rank_at(whole.position_of(index))
+        assert ordering.position_of(index) == ordering.nearest(index) == position
+        value = ordering.value_at(position)
+        assert value is not None
+        np.testing.assert_equal(value, values[index])
+
+
+@given(SCORES, st.booleans(), st.data())
+def test_a_filtered_out_picture_has_its_next_one(values: list[float], reverse: bool, data: st.DataObject) -> None:
+    mask = masked(values, data)
+    whole = build(values, reverse=reverse)
+    ordering = whole.filtered(mask)
+    everything = [whole.index_at(position) for position in range(len(whole))]
+    for place, index in enumerate(everything):
+        following = [other for other in everything[place:] if mask[other]]
+        expected = following[0] if following else next((other for other in reversed(everything) if mask[other]), None)
+        position = ordering.nearest(index)
+        assert (None if expected is None else ordering.index_at(position)) == expected
+        if not mask[index]:
+            with pytest.raises(ValueError, match=f"picture {index} is not in the list"):
+                ordering.position_of(index)
+
+
+@given(SCORES, st.booleans(), st.data())
+def test_the_row_of_a_rank(values: list[float], reverse: bool, data: st.DataObject) -> None:
+    ordering = build(values, reverse=reverse).filtered(masked(values, data))
+    for position in range(len(ordering)):
+        rank = ordering.rank_at(position)
+        if rank is not None:
+            assert ordering.row_of_rank(rank) == position
+    for rank in (-1, 0, 1, 1000):
+        assert 0 <= ordering.row_of_rank(rank) <= max(0, len(ordering) - 1)
+
+
+def test_a_rank_beyond_the_last_is_the_last() -> None:
+    ordering = build([0.5, 0.0, 1.0, float("nan")])
+    assert [ordering.row_of_rank(rank) for rank in (0, 1, 3, 4)] == [0, 0, 2, 2]
+    assert [ordering.turned().row_of_rank(rank) for rank in (0, 1, 3, 4)] == [2, 2, 0, 0]
+
+
+def test_a_filter_that_leaves_nothing() -> None:
+    ordering = build([0.5, 1.0]).filtered(np.zeros(2, np.bool_))
+    assert len(ordering) == ordering.nearest(1) == ordering.row_of_rank(1) == 0
+    assert ordering.of == 2
+    with pytest.raises(IndexError):
+        ordering.index_at(0)
+    with pytest.raises(ValueError, match="leaves 0 of 2"):
+        ordering.position_of(1)
+
+
+def test_a_filter_is_taken_away_and_turned_round() -> None:
+    ordering = build([0.5, float("nan"), 1.0, 0.25]).filtered(np.array([True, True, False, True]))
+    assert [ordering.index_at(position) for position in range(3)] == [0, 3, 1]
+    turned = ordering.turned()
+    assert [turned.index_at(position) for position in range(3)] == [3, 0, 1]
+    assert [turned.rank_at(position) for position in range(3)] == [3, 2, None]
+    whole = turned.filtered(None)
+    assert [whole.index_at(position) for position in range(4)] == [3, 0, 2, 1]
+
+
+def test_a_mask_of_another_run_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected a mask of 2 pictures, found 3"):
+        build([0.5, 1.0]).filtered(np.ones(3, np.bool_))

@@ -91,9 +91,9 @@ def test_suspend_and_resume(cache_folder: Path) -> None:
 
 def test_a_crash_is_logged_and_the_terminal_clean(cache_folder: Path, home: Path) -> None:
     program = (
-        "import sys; from hw3_browse.tui import app, cli\n"
+        "import sys; from hw3_browse.tui import cli; from hw3_browse.tui.parts.listing import Listing\n"
         "def crash(self): raise RuntimeError('a bug')\n"
-        "app.BrowserApp.action_reverse = crash\n"
+        "Listing.turn = crash\n"
         "sys.argv = ['hw3-browse', sys.argv[1]]; cli.entry()"
     )
     with Terminal([COMMAND[0], "-c", program, str(cache_folder)]) as terminal:
@@ -169,10 +169,13 @@ def test_nothing_heavy_is_imported(cache_folder: Path, tmp_path: Path) -> None:
 
 def test_nothing_heavy_before_the_first_frame(cache_folder: Path) -> None:
     program = (
-        "import sys, pathlib; from hw3_browse.tui import app; from hw3_browse.cache.reader import Cache\n"
-        "app.BrowserApp(Cache.open(pathlib.Path(sys.argv[1])), 'clipscore'); print(*sys.modules)"
+        "import sys, pathlib; from hw3_browse.cache.live import open_cache; from hw3_browse.tui.app import BrowserApp\n"
+        "from hw3_browse.tui.runs import Runs; from hw3_browse.tui.settings import Settings\n"
+        "from hw3_browse.tui.terminal.modes import Terminal\n"
+        "runs = Runs([open_cache(pathlib.Path(sys.argv[1]))])\n"
+        "BrowserApp(runs, Settings(), Terminal('half', ''), lambda: runs); print(*sys.modules)"
     )
     done = subprocess.run([COMMAND[0], "-c", program, cache_folder], capture_output=True, text=True, check=True)
     modules = set(done.stdout.split())
     assert "textual" in modules
-    assert not modules & {"PIL.Image", "pyarrow", "sqlite3", "zstandard", "matplotlib", "torch", "pandas"}
+    assert not modules & {"PIL.Image", "pyarrow", "zstandard", "matplotlib", "torch", "pandas"}

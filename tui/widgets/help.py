@@ -1,4 +1,4 @@
-"""The help panel: every key with what it does, made of the one declaration of keys."""
+"""The help panel: every key with what it does, made of the one declaration of keys and the user's own."""
 
 from __future__ import annotations
 
@@ -13,24 +13,38 @@ from ..formats import MUTED
 from ..keys import sections
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.app import ComposeResult
+    from textual.binding import Binding
 
 _HINT: Final = "^d and ^u scroll, Esc closes"
-_MOUSE: Final = "Mouse: a click chooses a row or a word, on the head of the list it turns the order round."
+_MOUSE: Final = (
+    "Mouse: a click chooses a row, a word, or one of several maps; on the head of a column it sorts by it, "
+    "and again turns the list round. Shift and the mouse select text as usual."
+)
 
 
 class Help(VerticalScroll, can_focus=False):
-    """All keys under their headings; scrolls by the wheel and with the keys for the details."""
+    """All keys under their headings; scrolls by the wheel and with the keys for the details.
+
+    Args:
+        bindings: The keys as they are now.
+    """
+
+    def __init__(self, bindings: Sequence[Binding]) -> None:
+        super().__init__()
+        self._keys = bindings
 
     def compose(self) -> ComposeResult:
         """Hold one text."""
-        yield Static(explain())
+        yield Static(explain(self._keys))
 
 
-def explain() -> Content:
+def explain(bindings: Sequence[Binding]) -> Content:
     """Return the help as text."""
     keys = [
-        (heading, [(key.key_display or key.key, key.tooltip) for key in bindings]) for heading, bindings in sections()
+        (heading, [(key.key_display or key.key, key.tooltip) for key in own]) for heading, own in sections(bindings)
     ]
     width = max(cell_len(shown) for _, entries in keys for shown, _ in entries)
     lines = [Content.styled(_HINT, MUTED)]

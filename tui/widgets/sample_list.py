@@ -1,11 +1,12 @@
-"""The list of samples: rank, score, caption. Virtual: it makes only the lines in sight, whatever the number of rows."""
+"""The list of samples: signs, rank, scores, caption. Virtual: it makes only the lines in sight, however many rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual.cache import LRUCache
 from textual.geometry import Size
@@ -17,6 +18,7 @@ from textual.widget import Widget
 
 from ...cache.text import printable
 from .. import formats
+from ..ordering import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,62 +28,103 @@ if TYPE_CHECKING:
     from textual.app import RenderResult
 
     from ..ordering import Ordering
+    from ..runs import Runs
 
-MARK: Final = "▌"
+CURSOR: Final = "▌"
+MARKED: Final = "●"
 _KEPT_LINES: Final = 512
 _SCORE_WIDTH: Final = 7
 _LEAST_RANK_WIDTH: Final = 4
+_NAME_WIDTH: Final = 16
+_NAMED_FROM: Final = 96  # cells; below it there is no room for names
+_SIGNS: Final = 2
+RANK: Final = "rank"
+CAPTION: Final = "caption"
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The widths of the columns, in cells, shared by the list and its head."""
+    """The columns between the signs and the caption.
 
-    rank: int = _LEAST_RANK_WIDTH
-    score: int = _SCORE_WIDTH
+    Attributes:
+        rank: Cells for ranks.
+        scores: The scores that are shown, each with its cells.
+    """
+
+    rank: int
+    scores: tuple[tuple[str, int], ...]
 
     @classmethod
-    def of(cls, ordering: Ordering) -> Columns:
-        """Return columns that hold every rank of a list; no score column where it is not sorted by one."""
-        rank = max(_LEAST_RANK_WIDTH, len(str(len(ordering))))
-        return cls(rank, 0 if ordering.values is None else max(_SCORE_WIDTH, len(ordering.key) + 2))
+    def of(cls, ordering: Ordering, runs: Runs) -> Columns:
+        """Return columns that hold every rank; the score of the order, in each of several runs, and the difference."""
+        rank = max(_LEAST_RANK_WIDTH, len(str(ordering.of)))
+        names = runs.beside(ordering.key) if ordering.values is not None else ()
+        return cls(rank, tuple((name, max(_SCORE_WIDTH, len(name) + 2)) for name in names))
 
-    def join(self, rank: str, score: str, rest: str) -> str:
-        """Return a line without its mark."""
-        middle = f"  {score:>{self.score}}" if self.score else ""
-        return f"{rank:>{self.rank}}{middle}  {rest}"
+    def head(self, width: int) -> list[tuple[str, int]]:
+        """Return the name and the cells of each column, the caption's last, for a list of so many cells."""
+        named = [(BY_NAME, _NAME_WIDTH)] if width >= _NAMED_FROM else []
+        return [(RANK, self.rank), *self.scores, *named, (CAPTION, 0)]
 
 
 class ListHead(Widget):
-    """The heads of the columns. A click on the score asks for the next order."""
+    """The heads of the columns. A click on one sorts by it; on that of the order, it turns the list round."""
 
     DEFAULT_CSS = "ListHead { height: 1; }"
 
     class Clicked(Message):
-        """The head of the score column was clicked."""
+        """The head of a column was clicked.
 
-    columns: reactive[Columns] = reactive(Columns())
-    key: reactive[str] = reactive("")
-    descending: reactive[bool] = reactive(default=True)
+        Attributes:
+            key: The score; or "name"; or "rank" for the present order.
+        """
+
+        def __init__(self, key: str) -> None:
+            self.key = key
+            super().__init__()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._columns = Columns(_LEAST_RANK_WIDTH, ())
+        self._key = ""
+        self._arrow = ""
+
+    def show(self, columns: Columns, key: str, *, descending: bool) -> None:
+        """Take the columns of another order."""
+        self._columns, self._key, self._arrow = columns, key, "↓" if descending else "↑"
+        self.refresh()
+
+    def _cells(self) -> list[tuple[str, str]]:
+        """Return the key and the text of each head, as wide as it stands."""
+        cells = []
+        for name, width in self._columns.head(self.size.width):
+            text = f"{name} {self._arrow}" if name == self._key else name
+            left = name in {BY_NAME, CAPTION}
+            cells.append((name, "  " + (f"{text:<{width}}" if left else f"{text:>{width}}")))
+        return cells
 
     def render(self) -> RenderResult:
         """Draw the heads, with an arrow at the one by which the list is sorted."""
-        arrow = "↓" if self.descending else "↑"
-        return " " + self.columns.join("rank", f"{self.key} {arrow}" if self.columns.score else "", "caption")
+        return " " * (_SIGNS - 1) + "".join(text for _, text in self._cells())
 
-    def on_click(self) -> None:
-        """Report it."""
-        self.post_message(self.Clicked())
+    def on_click(self, event: events.Click) -> None:
+        """Report which it was."""
+        cells = self._cells()
+        ends = accumulate(len(text) for _, text in cells)
+        key = next((key for (key, _), end in zip(cells, ends, strict=True) if event.x - _SIGNS + 1 < end), CAPTION)
+        self.post_message(self.Clicked(RANK if key == self._key else key))
 
 
 class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows in the order of an `Ordering`, one of them selected.
 
     Args:
-        caption: Returns the caption of a picture by its index, quickly.
+        runs: Returns the runs: name and caption of a picture by its index, quickly.
+        sign: Returns the sign, one cell, of a picture's judgement.
+        is_marked: Tells whether a picture is marked.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"list--cursor", "list--rank", "list--score"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"list--cursor", "list--rank", "list--score", "list--sign"}
 
     class Clicked(Message):
         """The mouse chose a row.
@@ -96,22 +139,26 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
 
     cursor: reactive[int] = reactive(0, repaint=False)
 
-    def __init__(self, caption: Callable[[int], str], *, id: str | None = None) -> None:  # noqa: A002 (as in Textual)
-        super().__init__(id=id)
-        self._caption = caption
+    def __init__(self, runs: Callable[[], Runs], sign: Callable[[int], str], is_marked: Callable[[int], bool]) -> None:
+        super().__init__(id="list")
+        self._runs, self._sign, self._is_marked = runs, sign, is_marked
         self._ordering: Ordering | None = None
-        self._columns = Columns()
+        self._columns = Columns(_LEAST_RANK_WIDTH, ())
         self._lines: LRUCache[tuple[int, bool, int], Strip] = LRUCache(_KEPT_LINES)
 
-    def show(self, ordering: Ordering, position: int) -> None:
+    def show(self, ordering: Ordering, columns: Columns, position: int) -> None:
         """Take another order, with the row to select in it."""
-        self._ordering = ordering
-        self._columns = Columns.of(ordering)
+        self._ordering, self._columns = ordering, columns
         self._lines.clear()
         self.virtual_size = Size(0, len(ordering))
         self.cursor = position
         # Half a page above the selected row, also where the row's number stayed and nothing else would scroll.
         self.scroll_to(y=max(0, position - self.size.height // 2), animate=False)
+        self.refresh()
+
+    def redraw(self) -> None:
+        """Draw the rows again: signs or marks have changed."""
+        self._lines.clear()
         self.refresh()
 
     @property
@@ -161,20 +208,29 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
         return found
 
     def _row(self, ordering: Ordering, position: int, width: int) -> Strip:
-        caption = printable(self._caption(ordering.index_at(position)))
-        rank = formats.rank(ordering.rank_at(position))
-        columns = self._columns
-        parts: list[tuple[str, Style]]
-        if position == self.cursor:
-            line = columns.join(rank, formats.score(ordering.value_at(position)), caption)
-            parts = [(MARK + line, self.get_component_rich_style("list--cursor"))]
-        else:
-            parts = [(f" {rank:>{columns.rank}}", self.get_component_rich_style("list--rank"))]
-            if columns.score:
-                score = formats.score(ordering.value_at(position))
-                parts.append((f"  {score:>{columns.score}}", self.get_component_rich_style("list--score")))
-            parts.append((f"  {caption}", self.rich_style))
+        index, runs = ordering.index_at(position), self._runs()
+        styles = {name: self.get_component_rich_style(f"list--{name}") for name in ("rank", "score", "sign", "cursor")}
+        chosen = position == self.cursor
+        first = MARKED if self._is_marked(index) else CURSOR if chosen else " "
+        parts = [(first + self._sign(index), styles["sign"])]
+        for name, cells in self._columns.head(self.size.width):
+            if name == CAPTION:
+                parts.append((f" {printable(runs.caption(index))}", self.rich_style))
+            elif name == RANK:
+                parts.append((f"{formats.rank(ordering.rank_at(position)):>{cells}} ", styles["rank"]))
+            elif name == BY_NAME:
+                parts.append((f" {_fit(printable(runs.name(index)), cells)} ", styles["rank"]))
+            else:
+                value = runs.value(name, index)
+                parts.append((f" {formats.score(value):>{cells}} ", styles["score"]))
+        if chosen:
+            parts = [(text, styles["cursor"]) for text, _ in parts]
         return _cut(parts, width)
+
+
+def _fit(text: str, cells: int) -> str:
+    """Return a text in so many cells, cut with an ellipsis."""
+    return set_cell_size(text, cells) if cell_len(text) <= cells else set_cell_size(text, cells - 1) + "…"
 
 
 def _cut(parts: list[tuple[str, Style]], width: int) -> Strip:

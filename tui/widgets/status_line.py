@@ -9,7 +9,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from .. import formats
-from ..colormap import LEVELS, jet
+from ..colormap import LEVELS, table
 from ..formats import MUTED
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class StatusLine(Widget):
 
     state: reactive[Content] = reactive(Content)
     span: reactive[tuple[float, float] | None] = reactive(None)
+    colormap: reactive[str] = reactive("jet")
     monochrome: reactive[bool] = reactive(default=False)
 
     def render(self) -> RenderResult:
@@ -40,7 +41,8 @@ class StatusLine(Widget):
         if self.span is None:
             return Content("")
         steps = [round(step * (LEVELS - 1) / (_RAMP - 1)) for step in range(_RAMP)]
-        shades = [(level, level, level) for level in steps] if self.monochrome else [jet()[step] for step in steps]
+        colours = table("gray" if self.monochrome else self.colormap)
+        shades = [colours[step] for step in steps]
         ramp = [("█", f"rgb({red},{green},{blue})") for red, green, blue in shades]
         low, high = (formats.percent(share) for share in self.span)
         return Content.assemble((f"{low} ", MUTED), *ramp, (f" {high} a patch ", MUTED))

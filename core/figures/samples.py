@@ -1,0 +1,256 @@
+"""Figures of the pictures of a cache: which maps, from which picture, under which title."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ...cache.errors import CacheDamaged, DatasetError, UsageError
+from ...cache.text import printable
+from .layout import DPI, Block, Map, Style, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from ...cache.codec import Attention, Head
+    from ...cache.geometry import View
+    from ...cache.schema import Sample
+
+_MOST_PREVIEW_PIXELS: Final = 16_000_000  # previews are far smaller; a forged one must not take the memory
+
+
+class Pictures(Protocol):
+    """What a figure needs of a cache; `cache.reader.Cache` is one, and so is every source of the browser."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is on disk."""
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+
+    def sample(self, index: int, /) -> Sample:
+        """Return all texts and scores of a picture."""
+
+    def attention(self, index: int, /) -> Attention:
+        """Return the cross-attention of a picture's caption."""
+
+    def preview(self, index: int, /) -> bytes:
+        """Return a small JPEG of the picture."""
+
+    def image_file(self, index: int, /) -> Path | None:
+        """Return the picture's own file, or None where it is not on this machine."""
+
+    def scores(self, name: str, /) -> NDArray[np.float64]:
+        """Return a column of scores [count], NaN where undefined."""
+
+    def order(self, name: str, /) -> NDArray[np.intp]:
+        """Return the indices of all pictures [count], best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One map of a figure.
+
+    Attributes:
+        tokens: The generated tokens whose mean map it is, at least one.
+        label: Stands over it; layer and head are added where not all cells share them.
+        layer: Decoder layer; -1 is the last.
+        head: One head, or the mean or the largest weight over all heads.
+    """
+
+    tokens: tuple[int, ...]
+    label: str
+    layer: int = -1
+    head: Head = "mean"
+
+
+def token_cells(sample: Sample, layer: int = -1, head: Head = "mean", words: Iterable[int] | None = None) -> list[Cell]:
+    """Return a cell for each token, <EOS> included as in the assignment, or for each token of some words."""
+    wanted = None if words is None else set(words)
+    return [
+        Cell((token,), piece, layer, head)
+        for token, (piece, word) in enumerate(zip(sample.pieces, sample.word_of_piece, strict=True))
+        if wanted is None or word in wanted
+    ]
+
+
+def word_cells(sample: Sample, words: Iterable[int], layer: int = -1, head: Head = "mean") -> list[Cell]:
+    """Return a cell for each of some words, given by index: the mean of its tokens.
+
+    Raises:
+        UsageError: There is no such word, or no token belongs to it.
+    """
+    cells = []
+    for word in words:
+        tokens = tuple(token for token, of in enumerate(sample.word_of_piece) if of == word)
+        if word < 0 or not tokens:  # -1 marks tokens of no word
+            raise UsageError(f"no word {word}: {printable(sample.name)} has {len(sample.words)} words, from 0")
+        cells.append(Cell(tokens, sample.words[word], layer, head))
+    return cells
+
+
+def sample_grid(
+    cache: Pictures,
+    index: int,
+    *,
+    layer: int = -1,
+    head: Head = "mean",
+    words: Sequence[int] | None = None,
+    cells: Sequence[Cell] | None = None,
+    score: str | None = "clipscore",
+    columns: int = 5,
+    colormap: str = "jet",
+    opacity: float = 0.5,
+    dpi: int = DPI,
+) -> Figure:
+    """Draw the grid of one picture of a cache.
+
+    Args:
+        cache: An open cache.
+        index: The picture, from 0.
+        layer: Decoder layer; -1 is the last.
+        head: One head, or the mean or the largest weight over all heads.
+        words: Indices into the sample's words: one cell for each of these, the mean of its tokens. None: one
+            cell for each token, <EOS> included, as in the assignment.
+        cells: The cells themselves; `layer`, `head` and `words` count for nothing then.
+        score: The score in the title, with the picture's rank in it; None for none.
+        columns: The most pictures in a row.
+        colormap: Name of a matplotlib colour map.
+        opacity: Of the maps over the picture, 0 to 1.
+        dpi: Pixels to the inch; a picture is two inches wide.
+
+    Raises:
+        UsageError: The cache has no such score, or the picture no such layer, head or word; there is no such
+            colour map, or a number is out of range.
+        CacheDamaged: The preview or the attention cannot be read.
+    """
+    style = Style(columns, colormap, opacity, dpi)
+    if cells is None:
+        sample = cache.sample(index)
+        cells = token_cells(sample, layer, head) if words is None else word_cells(sample, words, layer, head)
+    return draw([sample_block(cache, index, cells, style, score=score)], style)
+
+
+def sample_block(
+    cache: Pictures, index: int, cells: Sequence[Cell], style: Style, *, score: str | None = None, run: str = ""
+) -> Block:
+    """Return the block of one picture of a cache, to draw alone or with those of other runs.
+
+    The picture is the cache's preview, which has more pixels than a figure of the usual resolution shows (448
+    for 336). Where the figure can show more, at a higher `dpi`, and the picture's own file is on this
+    machine, readable and of the size that the cache knows, it is that file.
+
+    Args:
+        cache: An open cache.
+        index: The picture, from 0.
+        cells: What is shown of it, after the plain picture.
+        style: The figure's.
+        score: The score in the title, with the picture's rank in it; None for none.
+        run: Which run this is, in the title; empty where there is one only.
+
+    Raises:
+        UsageError: The cache has no such score, or the picture no such layer, head or token.
+        CacheDamaged: The preview or the attention cannot be read.
+    """
+    sample = cache.sample(index)
+    attention = cache.attention(index)
+    name = printable(sample.name) + (f", {printable(run)}" if run else "")
+    return Block(
+        _picture(cache, index, sample.view, style.side),
+        _maps(sample, attention, cells),
+        sample.view,
+        title=f"{name}{_standing(cache, index, score)}\n{printable(sample.caption)}",
+        note=_note(attention, cells),
+    )
+
+
+def _maps(sample: Sample, attention: Attention, cells: Sequence[Cell]) -> list[Map]:
+    mixed = not _alike(attention, cells)
+    maps = []
+    for cell in cells:
+        try:
+            values = attention.word_map(cell.tokens, cell.layer, cell.head)
+        except IndexError as error:
+            tokens, layers, heads, _ = attention.weights.shape
+            raise UsageError(
+                f"no layer {cell.layer}, head {cell.head} or token {cell.tokens}: {printable(sample.name)} has "
+                f"{layers} layers, {heads} heads and {tokens} tokens"
+            ) from error
+        detail = _place(attention, cell.layer, cell.head) if mixed else ""
+        maps.append(Map(cell.label, values, detail))
+    return maps
+
+
+def _alike(attention: Attention, cells: Sequence[Cell]) -> bool:
+    """Tell whether all cells are of one layer and head."""
+    return len({_place(attention, cell.layer, cell.head) for cell in cells}) <= 1
+
+
+def _note(attention: Attention, cells: Sequence[Cell]) -> str:
+    """Say which layer and head the maps are of."""
+    if not cells:
+        return ""
+    if not _alike(attention, cells):
+        return "cross-attention"  # layer and head stand over each map
+    return f"cross-attention, {_place(attention, cells[0].layer, cells[0].head)}"
+
+
+def _place(attention: Attention, layer: int, head: Head) -> str:
+    """Return a layer and a head in words: 'layer 6 of 6, mean over 8 heads'."""
+    _, layers, heads, _ = attention.weights.shape
+    if isinstance(head, int):
+        which = f"head {head % heads + 1} of {heads}"
+    else:
+        which = f"{'mean' if head == 'mean' else 'largest'} over {heads} heads"
+    return f"layer {layer % layers + 1} of {layers}, {which}"
+
+
+def _standing(cache: Pictures, index: int, score: str | None) -> str:
+    """Return the score and its rank, best first: ': clipscore 0.7150 (rank 12 of 1,789)'."""
+    if score is None:
+        return ""
+    value = float(cache.scores(score)[index])
+    if np.isnan(value):
+        return f": {score} undefined"
+    rank = int(np.flatnonzero(cache.order(score) == index)[0]) + 1
+    return f": {score} {value:.4f} (rank {rank:,} of {len(cache):,})"
+
+
+def _picture(cache: Pictures, index: int, view: View, side: int) -> Image.Image:
+    """Return a picture with the pixels that a cell of `side` pixels can show, if there are that many."""
+    preview = _preview(cache, index)
+    if max(preview.size) >= min(side, max(view.width, view.height)):
+        return preview
+    file = cache.image_file(index)
+    return (None if file is None else _own_picture(file, view)) or preview
+
+
+def _own_picture(file: Path, view: View) -> Image.Image | None:
+    """Return the picture in a dataset's file; None where it cannot be read, or is not the one that was captioned."""
+    from ..datasets import load_image  # noqa: PLC0415 (the browser needs it for fine figures only)
+
+    try:
+        image = load_image(file)
+    except DatasetError:
+        return None
+    return image if image.size == (view.width, view.height) else None
+
+
+def _preview(cache: Pictures, index: int) -> Image.Image:
+    damaged = f"the preview of picture {index} in {printable(str(cache.folder))} is damaged: precompute again"
+    try:
+        image = Image.open(io.BytesIO(cache.preview(index)), formats=("JPEG",))
+        if image.width * image.height > _MOST_PREVIEW_PIXELS:
+            raise CacheDamaged(damaged)
+        return image.convert("RGB")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise CacheDamaged(damaged) from error

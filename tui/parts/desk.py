@@ -1,0 +1,192 @@
+"""The screen around the pictures: help, menus, the typed line, themes, reload, and the ways out."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ...cache.errors import Hw3Error
+from .. import messages
+from ..settings import remember
+from ..widgets.chooser import Choice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from textual.binding import Binding
+
+    from ..app import BrowserApp
+    from ..widgets.prompt import Question
+
+_DARK, _LIGHT = "textual-dark", "textual-light"
+_POLL = 2.0  # seconds between two looks at what other processes have written
+
+
+class Desk:
+    """Panels and lines that come and go.
+
+    Args:
+        app: The browser.
+    """
+
+    def __init__(self, app: BrowserApp) -> None:
+        self._app = app
+        self._asking: Callable[[str], None] | None = None
+        self._told = False
+
+    # -- The panel at the side -------------------------------------------------------------------------------------
+
+    def help(self) -> None:
+        """Open or close the help."""
+        self._show_side("-help", on=not self._app.screen.has_class("-help"))
+
+    def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> None:
+        """Open a menu; what is chosen happens, and the menu closes."""
+        self._show_side("-menu", on=True)
+        self._app.chooser.open(title, choices, current)
+
+    def palette(self) -> None:
+        """Open the list of all commands."""
+        self.choose("Commands", [self._command(binding) for binding in self._app.keys])
+
+    def _command(self, binding: Binding) -> Choice:
+        hint = binding.key_display or binding.key
+        return Choice(binding.tooltip, hint, lambda: self._app.do_action(binding.action))
+
+    def close_menu(self) -> None:
+        """Close the menu without choosing."""
+        self._show_side("-menu", on=False)
+        self._app.list.focus()
+
+    def _show_side(self, panel: str, *, on: bool) -> None:
+        for name in ("-help", "-menu"):
+            self._app.screen.set_class(on and name == panel, name)
+        self._app.screen.set_class(on, "-side")
+
+    def scroll(self, pages: int) -> None:
+        """Scroll the help where it is open, else the details."""
+        panel = self._app.help_panel if self._app.screen.has_class("-help") else self._app.details
+        panel.scroll_relative(y=pages * max(1, panel.size.height // 2), animate=False)
+
+    # -- The typed line --------------------------------------------------------------------------------------------
+
+    def ask(self, question: Question) -> None:
+        """Open the typed line."""
+        self._app.screen.add_class("-asking")
+        self._app.prompt.open(question)
+
+    def close_prompt(self) -> None:
+        """Close the typed line."""
+        self._app.screen.remove_class("-asking")
+        self._app.list.focus()
+
+    def ask_letter(self, then: Callable[[str], None]) -> None:
+        """Take the next key as a letter."""
+        self._asking = then
+
+    def take_letter(self, letter: str | None) -> bool:
+        """Give a pressed key to what waits for a letter; tell whether anything did."""
+        then, self._asking = self._asking, None
+        if then is None:
+            return False
+        if letter:
+            then(letter.casefold())
+        return True
+
+    def back(self) -> None:
+        """Go one step back: close the help or a sheet, else deselect the word, else clear search and filter."""
+        app = self._app
+        if app.screen.has_class("-side"):
+            self._show_side("", on=False)
+        elif app.panels.sheet:
+            app.panels.sheet_of(app.panels.sheet)
+        elif app.words.unit is not None:
+            app.words.select(None)
+        else:
+            app.finding.clear()
+
+    # -- Themes ----------------------------------------------------------------------------------------------------
+
+    def toggle_theme(self) -> None:
+        """Change between the dark and the light theme."""
+        self.use_theme(_LIGHT if self._app.current_theme.dark else _DARK)
+
+    def use_theme(self, name: str) -> None:
+        """Use a theme now and at the next start."""
+        self._app.theme = name
+        self._app.run_worker(lambda: remember(theme=name), thread=True, group="memory", exit_on_error=False)
+
+    def choose_theme(self) -> None:
+        """Open the menu of themes."""
+        choices = [
+            Choice(name, "dark" if theme.dark else "light", partial(self.use_theme, name))
+            for name, theme in sorted(self._app.available_themes.items())
+        ]
+        self.choose("Theme", choices, self._app.theme)
+
+    # -- The cache on disk -----------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Look from time to time at what other processes have written."""
+        self._app.set_interval(_POLL, self._look)
+
+    def _look(self) -> None:
+        self._app.run_worker(self._look_in_thread, thread=True, exclusive=True, group="watch")
+
+    def _look_in_thread(self) -> None:
+        app = self._app
+        try:
+            if app.listing.refresh():
+                app.post_message(messages.Grown())
+            if app.runs.replaced() and not self._told:
+                self._told = True
+                app.post_message(messages.Replaced())
+            app.judging.look()
+        except Hw3Error:
+            return  # a network drive that is away for a moment; whoever needs the file says so
+
+    def tell_replaced(self) -> None:
+        """The cache has been finished, or computed anew: open a finished one at once, else say how."""
+        if self._app.runs.is_live:
+            self.reload()
+        else:
+            self._app.notify("R opens the new one", title="The cache was computed anew", markup=False)
+
+    def reload(self) -> None:
+        """Open the cache again; selection, order and filter stay."""
+        self._app.title_bar.order = "opening ..."
+        self._app.run_worker(self._reopen, thread=True, exclusive=True, group="reload")
+
+    def _reopen(self) -> None:
+        app = self._app
+        try:
+            runs = app.reopen()
+            runs.join()
+        except Hw3Error as error:
+            app.post_message(messages.Problem("The cache cannot be opened again", str(error)))
+            return
+        app.post_message(messages.Reopened(runs))
+
+    def take(self, message: messages.Reopened) -> None:
+        """Use what was opened; the picture of the same name stays selected."""
+        app, self._told = self._app, False
+        index = app.listing.index
+        name = None if index is None else app.runs.name(index)
+        app.runs.close()
+        app.runs = message.runs
+        app.listing.choose(None if name is None else message.runs.find(name))
+        app.details.summary = None
+        app.words.forget()
+        app.panels.forget()
+        app.show_run()
+        app.listing.sort()
+
+    # -- The ways out ----------------------------------------------------------------------------------------------
+
+    def quit(self) -> None:
+        """End the browser."""
+        self._app.exit()
+
+    def suspend(self) -> None:
+        """Go to the shell."""
+        self._app.action_suspend_process()
