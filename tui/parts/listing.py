@@ -156,12 +156,12 @@ class Listing:
             return
         found = ordering.index_at(position) if len(ordering) else None
         moved = found != self.index
-        self.index = self.index if found is None else found
-        self._chosen = self.index if self._chosen is None else self._chosen
+        self.index = found
+        self._chosen = found if self._chosen is None else self._chosen
         self._show_place(position)
         if found is None:
             app.panels.show_nothing()
-        elif moved or app.panels.wanted is None:
+        elif moved:
             app.words.leave(keep_word=keep_word)
             app.panels.ask()
         else:
