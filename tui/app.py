@@ -10,10 +10,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual import on
+from textual import events, on
 from textual.app import App
 from textual.binding import BindingsMap
 from textual.containers import Container, Vertical
+from textual.keys import _character_to_key
 from textual.screen import Screen
 
 from ..cache.text import printable
@@ -43,7 +44,6 @@ from .widgets.too_small import TooSmall
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -173,6 +173,12 @@ class BrowserApp(App[None], inherit_bindings=False):
         if self.runs.notice:
             self.notify(self.runs.notice, title="Compared runs", markup=False)
 
+    def press_early_keys(self) -> None:
+        """Do what was typed while the terminal was asked what it can do: characters; other keys are lost."""
+        for character in self.terminal.typed.decode("ascii", "ignore"):
+            if character.isprintable():
+                self.post_message(events.Key(_character_to_key(character), character))
+
     def encoder(self) -> Encoder | None:
         """Return what makes real pixels, or None where pictures are cells; called by a worker."""
         if self.painter is None:
@@ -212,9 +218,7 @@ class BrowserApp(App[None], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         """Give the next key to what waits for a letter, before the bindings see it."""
-        from textual import events as kinds  # noqa: PLC0415 (already loaded by Textual)
-
-        if isinstance(event, kinds.Key) and not event.is_forwarded:
+        if isinstance(event, events.Key) and not event.is_forwarded:
             letter = event.character if event.is_printable else None
             if self.desk.take_letter(letter):
                 return

@@ -193,8 +193,8 @@ def _browse(runs: Runs, settings: Settings, reopen: Callable[[], Runs]) -> int:
 
 
 def _print(runs: Runs, settings: Settings, query: Query | None, options: argparse.Namespace) -> int:
+    from ..cache.judged import judged  # noqa: PLC0415
     from . import plain  # noqa: PLC0415
-    from .opinions import opinions  # noqa: PLC0415
     from .ordering import Ordering  # noqa: PLC0415
 
     runs.join()
@@ -204,13 +204,13 @@ def _print(runs: Runs, settings: Settings, query: Query | None, options: argpars
     if query is not None:
         from ..cache.query import RunTable  # noqa: PLC0415
 
-        judged = opinions(runs.sources[0]) or {}
-        mask = query.mask(RunTable(runs, settings.sort, judged, text_names=runs.text_names))
+        opinions = judged(runs.sources[0])
+        mask = query.mask(RunTable(runs, settings.sort, opinions, text_names=runs.text_names))
     ordering = Ordering.build(runs, settings.sort, reverse=settings.reverse, mask=mask)
     if options.format not in {"json", "csv"}:
         return _write(plain.text_lines(runs, ordering, options.limit))
     lines = plain.json_lines if options.format == "json" else plain.csv_lines
-    return _write(lines(runs, ordering, options.limit, [opinions(source) for source in runs.sources]))
+    return _write(lines(runs, ordering, options.limit, [judged(source) for source in runs.sources]))
 
 
 def _notices(runs: Runs) -> list[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .ordering import Ordering
     from .runs import Runs
 
-    Opinions = Sequence[Mapping[str, Judgement] | None]
+    Opinions = Sequence[Mapping[str, Judgement]]
     """For each run its judgements by path, or None where nobody has judged."""
 
 _WIDEST_NAME: Final = 32
@@ -158,7 +158,7 @@ def _keys_shown(runs: Runs, ordering: Ordering) -> tuple[str, ...]:
 
 
 def _judged_runs(opinions: Opinions) -> list[tuple[int, Mapping[str, Judgement]]]:
-    return [(run, judgements) for run, judgements in enumerate(opinions) if judgements is not None]
+    return [(run, judgements) for run, judgements in enumerate(opinions) if judgements]
 
 
 def _caption_readers(runs: Runs) -> list[Callable[[int], str]]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import demo, doctor, grid, grounding, precompute, train, train_clip
+from . import demo, doctor, grid, grounding, judgements, precompute, train, train_clip
 
-COMMANDS = (demo, train, train_clip, precompute, grid, grounding, doctor)
+COMMANDS = (demo, train, train_clip, precompute, grid, grounding, judgements, doctor)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from browsing import SIZES, browser, press, row, running, settle, shown
+from browsing import HALF, SIZES, browser, press, row, running, settle, shown
 from textual.geometry import Offset
 
 from hw3_browse.cache.reader import Cache
 from hw3_browse.tui import keys
+from hw3_browse.tui.memory import remembered
 from hw3_browse.tui.ordering import keys_of
 from hw3_browse.tui.widgets.board import BoardView
 from hw3_browse.tui.widgets.caption import Caption
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hw3_browse.tui.app import BrowserApp
+
+pytestmark = pytest.mark.usefixtures("home")  # nothing is remembered in the real one
 
 
 @pytest.fixture(params=["cache_folder", "nasty_folder"])
@@ -404,3 +408,16 @@ async def test_rows_are_sanitized_and_as_wide_as_the_list(nasty_folder: Path) ->
                 assert strip.cell_length == samples.scrollable_content_region.width
                 assert strip.text.isprintable() or "\u200d" in strip.text
             assert "[bold]a sign[/bold]" in "".join(line(app, y) for y in range(samples.page))
+
+
+async def test_what_was_typed_too_early_is_not_lost(plain: Cache) -> None:
+    """While the terminal was asked what it can do, the user pressed keys."""
+    async with running(plain, terminal=replace(HALF, typed=b"jj\xffj")) as (app, pilot):
+        await settle(app, pilot)
+        assert row(app) == 3
+
+
+async def test_colours_are_remembered(plain: Cache) -> None:
+    async with running(plain) as (app, pilot):
+        await press(app, pilot, "comma", "right_parenthesis", "T")
+    assert remembered() == {"colormap": "viridis", "opacity": 0.65, "theme": "textual-light"}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("home")  # nothing is remembered in the real one
+
 
 @pytest.fixture
 def cache(writable_copy: Path) -> Iterator[Cache]:

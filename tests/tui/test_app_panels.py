@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from hw3_browse.tui.app import BrowserApp
 
+pytestmark = pytest.mark.usefixtures("home")  # nothing is remembered in the real one
+
 
 @pytest.fixture
 def cache(cache_folder: Path) -> Iterator[Cache]:

@@ -18,6 +18,8 @@ from hw3_browse.tui.widgets.sample_list import ListHead
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("home")  # nothing is remembered in the real one
+
 FIRST = ("a dog runs on the beach", "two cats sleep on a sofa")
 SECOND = ("a black dog sits on the beach", "two cats on a red sofa")
 

@@ -153,11 +153,12 @@ class PlaceholderPainter(_CellsPainter):
         return "".join(written)
 
     def touched(self, area: Area | None = None) -> None:
-        """See `Painter`. A cell says nothing by itself when the one before it is no placeholder any more."""
+        """See `Painter`. A cell that counts on from the one before it is lost with that one."""
+        super().touched(area)
         if area is not None:
             x, y, columns, lines = area
-            area = x, y, columns + 1, lines
-        super().touched(area)
+            for cells in self._shown.values():
+                cells.doubt((x + columns, y, 1, lines))
 
     def forget(self) -> None:
         """See `Painter`."""

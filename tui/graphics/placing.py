@@ -57,6 +57,7 @@ class Cells:
         self._x = x
         self._y = y
         self._rewritten = np.zeros((lines, columns), np.bool_)
+        self._doubtful = np.zeros((lines, columns), np.bool_)
 
     @property
     def whole(self) -> bool:
@@ -70,16 +71,22 @@ class Cells:
         else:
             self._within(self._rewritten, area)[...] = True
 
+    def doubt(self, area: Area) -> None:
+        """Note that the picture may not be seen in an area any more, though no text was written there."""
+        self._within(self._doubtful, area)[...] = True
+
     def restore(self, covered: Sequence[Area] = ()) -> None:
         """Note that the picture is there again, but for what is covered."""
-        self._rewritten &= ~self._free(covered)
+        taken = ~self._free(covered)
+        self._rewritten &= taken
+        self._doubtful &= taken
 
     def lost(self, covered: Sequence[Area]) -> Iterator[tuple[int, int, int]]:
-        """Return runs (line, column, count) within the picture that are rewritten, but not covered now."""
-        return _runs(self._rewritten & self._free(covered))
+        """Return runs (line, column, count) within the picture that are not seen, and not covered either."""
+        return _runs((self._rewritten | self._doubtful) & self._free(covered))
 
     def blanked(self) -> str:
-        """Return what writes spaces over all cells that still show the picture."""
+        """Return what writes spaces over all cells of the picture that text was not written over."""
         runs = _runs(~self._rewritten)
         return "".join(f"{at(self._x + column, self._y + line)}{' ' * count}" for line, column, count in runs)
 

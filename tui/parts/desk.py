@@ -114,7 +114,11 @@ class Desk:
     def use_theme(self, name: str) -> None:
         """Use a theme now and at the next start."""
         self._app.theme = name
-        self._app.run_worker(lambda: remember(theme=name), thread=True, group="memory", exit_on_error=False)
+        self.remember(theme=name)
+
+    def remember(self, **changes: str | float) -> None:
+        """Remember something for the next start; the disk may take its time."""
+        self._app.run_worker(lambda: remember(**changes), thread=True, group="memory", exit_on_error=False)
 
     def choose_theme(self) -> None:
         """Open the menu of themes."""

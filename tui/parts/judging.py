@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from ...cache.errors import Hw3Error
+from ...cache.judged import captions_of
 from ...cache.judgements import Judgement, Judgements
 from ...cache.query import BY_JUDGEMENT
 from ...cache.text import printable
 from .. import messages
-from ..opinions import captions_of
 from ..widgets.prompt import Question
 
 if TYPE_CHECKING:

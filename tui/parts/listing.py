@@ -99,12 +99,15 @@ class Listing:
     def _show(self, ordering: Ordering) -> None:
         app, chosen = self._app, self._chosen
         position = 0 if chosen is None or not len(ordering) else ordering.nearest(chosen)
+        is_first = self.ordering is None
         self.ordering = ordering
         app.list_head.show(Columns.of(ordering, app.runs), ordering.key, descending=_descends(app, ordering))
         app.list.show(ordering, Columns.of(ordering, app.runs), position)
         app.title_bar.order = ordering.label
         app.title_bar.filter = app.finding.label
         self._select(position, keep_word=True)
+        if is_first:
+            app.press_early_keys()
 
     def take_summary(self, message: messages.Summed) -> None:
         """Show the scores of what is left."""
@@ -161,7 +164,7 @@ class Listing:
         self._show_place(position)
         if found is None:
             app.panels.show_nothing()
-        elif moved:
+        elif moved or app.panels.wanted is None:
             app.words.leave(keep_word=keep_word)
             app.panels.ask()
         else:

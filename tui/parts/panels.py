@@ -100,11 +100,13 @@ class Panels:
     def fade(self, step: int) -> None:
         """Lay the map over the picture more or less strongly."""
         self.opacity = colormap.next_opacity(self.opacity, step)
+        self._app.desk.remember(opacity=self.opacity)
         self.ask()
 
     def next_colours(self) -> None:
         """Use the next colour map."""
         self.colormap = colormap.next_name(self.colormap)
+        self._app.desk.remember(colormap=self.colormap)
         self.ask()
 
     # -- Several maps ----------------------------------------------------------------------------------------------
