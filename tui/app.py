@@ -340,7 +340,7 @@ def _theme(settings: Settings, terminal: Terminal, available: Collection[str]) -
 def _run_name(runs: Runs) -> str:
     """Return how the run is called in the first line: its dataset, or its folder where the plan has no name for it."""
     if len(runs.sources) > 1:
-        return f"{' and '.join(runs.titles)} · {len(runs):,} pictures"
+        return f"{', '.join(runs.called(run) for run in range(len(runs.sources)))} · {len(runs):,} pictures"
     dataset = runs.manifest.plan.get("dataset")
     name = dataset.get("name") if isinstance(dataset, dict) else None
     return printable(str(name or Path(runs.folder).name)) + f" · {runs.progress}"

@@ -48,8 +48,8 @@ def differences(captions: Sequence[Sequence[str]]) -> tuple[frozenset[int], ...]
 def aligned(words: Sequence[str], others: Sequence[str], place: int) -> int | None:
     """Return the word of another caption that stands for a word: the same one, or what is said in its stead.
 
-    Where several words stand for several, the first stands for the first, and so on; the last one also for what is left
-    over.
+    A word that only stands elsewhere in the other caption is found there. Where several words stand for several, the
+    first stands for the first, and so on; the last one also for what is left over.
 
     Args:
         words: One caption.
@@ -63,9 +63,11 @@ def aligned(words: Sequence[str], others: Sequence[str], place: int) -> int | No
     [0, 2, None]
     """
     mine, theirs = (tuple(_plain(word) or word for word in side[:_MOST_WORDS]) for side in (words, others))
-    for _, start, stop, other_start, other_stop in _changes(mine, theirs):
-        if start <= place < stop and other_start < other_stop:
-            return min(other_start + place - start, other_stop - 1)
+    for kind, start, stop, other_start, other_stop in _changes(mine, theirs):
+        if start <= place < stop:
+            if kind != "equal" and mine[place] in theirs:
+                return theirs.index(mine[place])
+            return min(other_start + place - start, other_stop - 1) if other_start < other_stop else None
     return None
 
 

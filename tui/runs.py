@@ -117,6 +117,10 @@ class Runs:
             return f"{done:,} of {total:,} pictures, {state}"
         return f"{len(self):,} pictures"
 
+    def called(self, run: int) -> str:
+        """Return the letter of a run, as columns carry it, and its title."""
+        return f"{self.labels[run]} {self.titles[run]}"
+
     @property
     def _growing(self) -> list[Growing]:
         return [source for source in self.sources if isinstance(source, Growing)]

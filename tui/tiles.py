@@ -214,7 +214,7 @@ def _label(wanted: Wanted, focus: Focus, run: int, samples: Sequence[Sample]) ->
     unit = _unit_in(wanted, focus, run, samples)
     parts = []
     if len(samples) > 1 and not wanted.sheet:
-        parts.append(printable(wanted.titles[run]))
+        parts.append(f"{printable(wanted.titles[run])}:")
     if wanted.sheet != "heads":
         parts.append(PLAIN_LABEL if unit is None else unit.text)
     if wanted.sheet == "heads" or (wanted.pins and not wanted.sheet and focus.unit is not None):

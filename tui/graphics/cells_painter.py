@@ -124,9 +124,9 @@ class InlinePainter(_CellsPainter):
         start = at(place.x, place.y)
         if not self._in_tmux:
             return start + "".join(place.file.parts)
-        # tmux moves the terminal's cursor only when it writes a cell: let it write one, and go back.
+        # tmux moves the terminal's cursor only when it has to, and letters wait; to erase a cell it goes there at once.
         *parts, last = place.file.parts
-        return "".join([*map(through, parts), start, " ", through(f"\b{last}")])
+        return "".join([*map(through, parts), start, "\x1b[X", through(last)])
 
 
 class PlaceholderPainter(_CellsPainter):

@@ -8,22 +8,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The size of a picture on the screen.
+    """The size of a picture on the screen. It begins in the upper left corner of its cells.
 
     Attributes:
-        pixels: (width, height) in pixels of the screen.
+        pixels: (width, height) of the picture.
         columns: Cells that it covers from left to right, the last one perhaps in part.
         lines: Cells that it covers from top to bottom, the last one perhaps in part.
+        room: (width, height) of these cells in pixels.
     """
 
     pixels: tuple[int, int]
     columns: int
     lines: int
+    room: tuple[int, int]
+
+    def with_margin(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (width, height) of the picture in another size and the margin that fills its last cells."""
+        (width, height), (room_width, room_height) = self.pixels, self.room
+        return max(1, round(size[0] * room_width / width)), max(1, round(size[1] * room_height / height))
 
 
-def fit(
-    size: tuple[int, int], cells: tuple[int, int], cell_pixels: tuple[int, int], *, longest: int = 0, band: int = 1
-) -> Fit:
+def fit(size: tuple[int, int], cells: tuple[int, int], cell_pixels: tuple[int, int], longest: int = 0) -> Fit:
     """Return the largest size that keeps a picture's shape, within half a pixel.
 
     Args:
@@ -31,16 +36,14 @@ def fit(
         cells: (columns, lines) of the panel, at least one each.
         cell_pixels: (width, height) of a cell.
         longest: Pixels that no side may exceed; 0 for no bound.
-        band: The terminal fills so many rows of pixels at a time (six for Sixel), and none of them may leave the panel.
     """
     width, height = size
     cell_width, cell_height = cell_pixels
-    room_width = cells[0] * cell_width
-    room_height = max(cells[1] * cell_height // band, 1) * band
-    scale = min(room_width / width, room_height / height)
+    most_width, most_height = cells[0] * cell_width, cells[1] * cell_height
+    scale = min(most_width / width, most_height / height)
     if longest:
         scale = min(scale, longest / max(width, height))
-    shown_width = min(room_width, max(1, round(width * scale)))
-    shown_height = min(room_height, max(1, round(height * scale)))
-    filled = math.ceil(shown_height / band) * band
-    return Fit((shown_width, shown_height), math.ceil(shown_width / cell_width), math.ceil(filled / cell_height))
+    shown_width = min(most_width, max(1, round(width * scale)))
+    shown_height = min(most_height, max(1, round(height * scale)))
+    columns, lines = math.ceil(shown_width / cell_width), math.ceil(shown_height / cell_height)
+    return Fit((shown_width, shown_height), columns, lines, (columns * cell_width, lines * cell_height))

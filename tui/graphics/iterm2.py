@@ -1,8 +1,4 @@
-"""iTerm2's inline images: a file in base64, which the terminal scales and draws at the cursor.
-
-One side is given in whole cells, the one that the picture fills, and the other follows from the picture's shape:
-terminals differ in what they do with two sides.
-"""
+"""iTerm2's inline images: a file in base64, which the terminal stretches over some cells, from the cursor on."""
 
 from __future__ import annotations
 
@@ -14,11 +10,10 @@ if TYPE_CHECKING:
 _PART: Final = 1 << 16  # characters of a part; tmux takes a megabyte at a time
 
 
-def keys(fitted: Fit, cell: tuple[int, int], size: int) -> str:
+def keys(fitted: Fit, size: int) -> str:
     """Return what is to be done with a file of so many bytes."""
-    fills_lines = fitted.pixels[1] == fitted.lines * cell[1]
-    sides = f"height={fitted.lines};width=auto" if fills_lines else f"width={fitted.columns};height=auto"
-    return f"inline=1;size={size};{sides};preserveAspectRatio=1;doNotMoveCursor=1"
+    place = f"width={fitted.columns};height={fitted.lines};preserveAspectRatio=0;doNotMoveCursor=1"
+    return f"inline=1;size={size};{place}"
 
 
 def whole(control: str, data: str) -> list[str]:

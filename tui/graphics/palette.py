@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROUNDS: Final = 3
+_FEW: Final = 32  # with fewer colours areas of one colour are seen, and noise is the lesser evil
 _CELLS: Final = 1 << 16  # of the histogram: 5 bits of red, 6 of green, 5 of blue
 
 
@@ -27,7 +28,7 @@ def quantize(pixels: NDArray[np.uint8], most: int) -> tuple[NDArray[np.uint8], N
         most: Colours, 1 to 256.
 
     Returns:
-        The colour of each pixel, uint8 [height, width], and the colours, uint8 [count, 3]. Each of them is used.
+        The colour of each pixel, uint8 [height, width], and the colours, uint8 [count, 3].
     """
     cells = _cells(pixels)
     weights = np.bincount(cells.ravel(), minlength=_CELLS)
@@ -43,7 +44,17 @@ def quantize(pixels: NDArray[np.uint8], most: int) -> tuple[NDArray[np.uint8], N
     kept, nearest = np.unique(nearest, return_inverse=True)
     of_cell = np.zeros(_CELLS, np.uint8)
     of_cell[used] = nearest
-    return of_cell[cells], np.rint(centres[kept]).astype(np.uint8)
+    colours = np.rint(centres[kept]).astype(np.uint8)
+    return (_mixed(pixels, colours) if len(points) > most and most < _FEW else of_cell[cells]), colours
+
+
+def _mixed(pixels: NDArray[np.uint8], colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return indices by which neighbours mix to the colours that are missing."""
+    full = np.concatenate([colours, np.repeat(colours[-1:], 256 - len(colours), axis=0)])
+    pattern = Image.new("P", (1, 1))
+    pattern.putpalette(full.tobytes())
+    found = Image.fromarray(pixels).quantize(palette=pattern, dither=Image.Dither.FLOYDSTEINBERG)
+    return np.minimum(np.asarray(found), len(colours) - 1)
 
 
 def _cells(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:

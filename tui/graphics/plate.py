@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from typing import Final, Self
@@ -22,8 +22,8 @@ class File:
     """
 
     name: bytes
-    parts: tuple[str, ...]
-    weight: int
+    parts: tuple[str, ...] = field(compare=False, repr=False)
+    weight: int = field(compare=False)
 
     @classmethod
     def chunked(cls, content: bytes, weight: int) -> Self:

@@ -13,43 +13,27 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image
-
-from .palette import quantize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BAND: Final = 6  # rows of pixels
-LONGEST: Final = 640  # pixels: a picture of 640 x 480 takes about 150 KB, seconds on a slow line, and no more is seen
+_BAND: Final = 6  # rows of pixels
+WIDEST: Final = 1024  # pixels
 _EMPTY: Final = ord("?")
-_PATTERNS: Final = 1 << BAND
-_FEW: Final = 64  # with fewer colours than these, areas of one colour are seen, and noise is the lesser evil
+_PATTERNS: Final = 1 << _BAND
 
 
-def sixel(pixels: NDArray[np.uint8], colours: int) -> str:
+def sixel(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> str:
     """Return the sequence that draws a picture with its top left corner at the cursor.
 
     Args:
-        pixels: uint8 [height, width, 3], no more than `LONGEST` wide.
-        colours: The terminal's colour registers, at least 2; more than 256 are not used.
+        indices: The colour of each pixel, uint8 [height, width], no more than `WIDEST` wide.
+        palette: RGB, uint8 [count, 3], no more than the terminal has registers.
     """
-    indices, palette = _few_colours(pixels, min(colours, 256))
     height, width = indices.shape
     percent = (palette.astype(np.uint16) * 100 + 127) // 255
     registers = "".join(f"#{number};2;{red};{green};{blue}" for number, (red, green, blue) in enumerate(percent))
     return f'\x1bP0;1;0q"1;1;{width};{height}{registers}{_bands(indices)}\x1b\\'
-
-
-def _few_colours(pixels: NDArray[np.uint8], most: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    indices, palette = quantize(pixels, most)
-    if most >= _FEW or len(palette) < most:
-        return indices, palette
-    full = np.concatenate([palette, np.repeat(palette[-1:], 256 - len(palette), axis=0)])
-    pattern = Image.new("P", (1, 1))
-    pattern.putpalette(full.tobytes())
-    mixed = Image.fromarray(pixels).quantize(palette=pattern, dither=Image.Dither.FLOYDSTEINBERG)
-    return np.minimum(np.asarray(mixed), len(palette) - 1).astype(np.uint8), palette
 
 
 def _bands(indices: NDArray[np.uint8]) -> str:
@@ -84,7 +68,7 @@ def _characters(indices: NDArray[np.uint8]) -> tuple[NDArray[np.intp], ...]:
     rows = np.arange(height)[:, None]
     # Sorting one number does it all: band, colour, column and the row within the band, each in bits of its own.
     shift = width.bit_length()
-    keys = ((rows // BAND << 8 | indices.astype(np.int64)) << shift | np.arange(width)) << 3 | rows % BAND
+    keys = ((rows // _BAND << 8 | indices.astype(np.int64)) << shift | np.arange(width)) << 3 | rows % _BAND
     ordered = np.sort(keys, axis=None)
     places = ordered >> 3
     starts = np.flatnonzero(np.concatenate([[True], places[1:] != places[:-1]]))
@@ -97,7 +81,7 @@ def _characters(indices: NDArray[np.uint8]) -> tuple[NDArray[np.intp], ...]:
 # The table of all texts that can be needed: nothing; then for each colour the switch to it at the very start, in the
 # same band and in the next one; then the counts of runs, from 0; then each character once, twice and three times.
 _COUNTS: Final = 1 + 3 * 256
-_BODIES: Final = _COUNTS + LONGEST + 1
+_BODIES: Final = _COUNTS + WIDEST + 1
 _UNCOUNTED: Final = 3  # "xxx" is as short as "!3x"
 
 
@@ -106,7 +90,7 @@ def _tokens() -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
     """Return the texts, uint8 [count, longest], and how much of each is used, [count]."""
     texts = [b""]
     texts += [b"%s#%d" % (before, colour) for before in (b"", b"$", b"-") for colour in range(256)]
-    texts += [b"!%d" % count for count in range(LONGEST + 1)]
+    texts += [b"!%d" % count for count in range(WIDEST + 1)]
     texts += [bytes([_EMPTY + pattern]) * times for times in (1, 2, 3) for pattern in range(_PATTERNS)]
     sizes = np.asarray([len(text) for text in texts])
     table = np.frombuffer(b"".join(text.ljust(int(sizes.max()), b"\0") for text in texts), np.uint8)

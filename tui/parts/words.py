@@ -92,7 +92,7 @@ class Words:
             other = first if run else [unit.text for unit in units_of(samples[-1], by_pieces=False)]
             own = [unit.text for unit in units_of(sample, by_pieces=False)]
             differing = marking.differing(own, other)[0] if len(samples) > 1 and not self.by_pieces else frozenset()
-            label = printable(self._app.runs.titles[run]) if len(samples) > 1 else ""
+            label = self._app.runs.called(run) if len(samples) > 1 else ""
             marks = {} if self.by_pieces else self._app.judging.word_marks(run)
             entries.append(Entry(label, units, self.unit if run == self.run else None, differing, marks))
         self._app.caption.entries = tuple(entries)

@@ -51,6 +51,7 @@ class Entry:
 class Caption(Widget, can_focus=True):
     """The words of the captions in lines; if they do not fit, the lines around the selected word."""
 
+    FOCUS_ON_CLICK = False  # a line that is typed, or a menu, goes on
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "caption--selected",
         "caption--empty",

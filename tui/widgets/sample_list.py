@@ -124,6 +124,7 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
         is_marked: Tells whether a picture is marked.
     """
 
+    FOCUS_ON_CLICK = False  # a line that is typed, or a menu, goes on
     COMPONENT_CLASSES: ClassVar[set[str]] = {"list--cursor", "list--rank", "list--score", "list--sign"}
 
     class Clicked(Message):
