@@ -10,27 +10,20 @@ import operator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cached_property
-from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from . import codec
-from .errors import CacheDamaged, CacheError, CacheNotFound, CacheUnfinished, UsageError
+from . import codec, folders
+from .errors import CacheDamaged, CacheError, UsageError
 from .originals import original_file
-from .schema import (
-    ATTENTION_FILE,
-    MANIFEST_FILE,
-    SAMPLES_FILE,
-    WORK_FILE,
-    Manifest,
-    preview_file,
-)
+from .schema import ATTENTION_FILE, SAMPLES_FILE, Manifest
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     import pyarrow as pa
@@ -39,9 +32,6 @@ if TYPE_CHECKING:
     from .codec import Attention
     from .samples import Samples
     from .schema import Sample
-
-_LARGEST_MANIFEST: Final = 16 << 20  # bytes; ours have some thousand
-_LARGEST_PREVIEW: Final = 16 << 20
 
 
 class Cache:
@@ -52,7 +42,7 @@ class Cache:
         manifest: What it says about itself.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, identity: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, identity: folders.Identity) -> None:
         """Make a reader; `Cache.open` is the way in."""
         self.folder = folder
         self.manifest = manifest
@@ -75,20 +65,9 @@ class Cache:
             CacheError: It cannot be read.
         """
         folder = folder.absolute()
-        try:
-            manifest_file = folder / MANIFEST_FILE
-            if not manifest_file.is_file():
-                raise _no_manifest(folder)
-            if manifest_file.stat().st_size > _LARGEST_MANIFEST:
-                raise CacheDamaged(f"{folder}: {MANIFEST_FILE} is too large to be one")
-            identity = _identity(manifest_file)
-            manifest = Manifest.from_json(manifest_file.read_text("utf-8"), str(folder))
-            for name in (SAMPLES_FILE, ATTENTION_FILE):
-                _check_size(folder / name, manifest.files.get(name))
-        except UnicodeDecodeError as error:
-            raise CacheDamaged(f"{folder}: {MANIFEST_FILE} is not text ({error})") from error
-        except OSError as error:
-            raise CacheError(f"{folder}: cannot read the cache ({error.strerror or error})") from error
+        text, identity = folders.read_manifest(folder)
+        manifest = Manifest.from_json(text, str(folder))
+        folders.check_sizes(folder, (SAMPLES_FILE, ATTENTION_FILE), manifest.files)
         return cls(folder, manifest, identity)
 
     def __enter__(self) -> Self:
@@ -113,7 +92,7 @@ class Cache:
     def replaced(self) -> bool:
         """Tell whether another run has taken the place of this cache on the disk since it was opened."""
         try:
-            return _identity(self.folder / MANIFEST_FILE) != self._identity
+            return folders.identity(self.folder) != self._identity
         except OSError:
             return True
 
@@ -239,16 +218,12 @@ class Cache:
             CacheError: Another run has taken the place of this cache; its previews are other pictures.
         """
         index = self._checked(index)
-        file = self.folder / preview_file(index)
         try:
-            with file.open("rb") as stream:
-                content = stream.read(_LARGEST_PREVIEW)
-        except OSError as error:
+            content = folders.read_preview(self.folder, index)
+        except CacheDamaged:
             self._check_not_replaced()
-            raise CacheDamaged(f"{file}: the preview cannot be read ({error.strerror or error})") from error
+            raise
         self._check_not_replaced()
-        if not content.startswith(b"\xff\xd8\xff"):
-            raise CacheDamaged(f"{file}: the preview is not a JPEG")
         return content
 
     def image_file(self, index: int) -> Path | None:
@@ -331,37 +306,3 @@ class Cache:
         close = get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known)}"
         return UsageError(f"{self.folder}: no score {name!r} in this cache; {hint}")
-
-
-def _identity(file: Path) -> tuple[int, int]:
-    """Return what tells one manifest from the one that replaces it."""
-    status = file.stat()
-    return status.st_ino, status.st_mtime_ns
-
-
-def _check_size(file: Path, expected: int | None) -> None:
-    if not file.is_file():
-        raise CacheDamaged(f"{file.parent}: {file.name} is missing")
-    if expected is None:
-        raise CacheDamaged(f"{file.parent}: {MANIFEST_FILE} is damaged: no size of {file.name}")
-    found = file.stat().st_size
-    if found != expected:
-        raise CacheDamaged(
-            f"{file.parent}: {file.name} has {found} bytes, {expected} expected; "
-            "it was cut short or altered, copy the cache again"
-        )
-
-
-def _no_manifest(folder: Path) -> CacheError:
-    """Return the error for a folder without a manifest."""
-    if not folder.exists():
-        return CacheNotFound(f"{folder}: no such folder")
-    if not folder.is_dir():
-        return CacheNotFound(f"{folder} is a file; give the folder of a cache")
-    if (folder / WORK_FILE).exists():
-        return CacheUnfinished(
-            f"{folder}: the run is not finished; hw3 precompute with the same arguments goes on where it stopped"
-        )
-    inner = next((path.parent for path in sorted(folder.glob(f"*/{MANIFEST_FILE}"))), None)
-    hint = f"; did you mean {inner}?" if inner else ""
-    return CacheNotFound(f"{folder} is not a cache (no {MANIFEST_FILE}){hint}")

@@ -14,8 +14,9 @@ import math
 import re
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Self, cast, get_args
 
+from .checked import natural, number, typed
 from .codec import Codec
 from .errors import CacheDamaged, CacheError, CacheNewer, CacheNotFound
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .geometry import View
 
 FORMAT: Final = "hw3-browse cache"
+ZEROSHOT_FORMAT: Final = "hw3-browse zeroshot"
 FORMAT_VERSION: Final = 1
 
 MANIFEST_FILE: Final = "manifest.json"
@@ -36,8 +38,6 @@ ATTENTION_FILE: Final = "attention.sqlite"
 EMBEDDINGS_FILE: Final = "embeddings.parquet"
 WORK_FILE: Final = "work.sqlite"
 PREVIEWS_DIR: Final = "previews"
-
-_T = TypeVar("_T")
 
 SCORE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _PREVIEWS_A_FOLDER: Final = 1000
@@ -225,6 +225,10 @@ class Manifest:
             content = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise CacheDamaged(f"{where}: {MANIFEST_FILE} is not valid JSON ({error})") from error
+        if isinstance(content, dict) and content.get("format") == ZEROSHOT_FORMAT:
+            raise CacheNotFound(
+                f"{where} is a zero-shot run and has no captions; look at it with hw3-browse, draw it with hw3 topfive"
+            )
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise CacheNotFound(f"{where}: {MANIFEST_FILE} was not written by hw3 precompute; this is no cache")
         version = content.get("format_version")
@@ -241,19 +245,19 @@ class Manifest:
 
     @classmethod
     def _from_mapping(cls, content: Mapping[str, Any]) -> Self:
-        plan, corpus, versions, files = (_typed(content, key, dict) for key in ("plan", "corpus", "versions", "files"))
-        version = _natural(content, "format_version", least=1)
+        plan, corpus, versions, files = (typed(content, key, dict) for key in ("plan", "corpus", "versions", "files"))
+        version = natural(content, "format_version", least=1)
         return cls(
             format_version=version,
-            created=_typed(content, "created", str),
+            created=typed(content, "created", str),
             plan=plan,
-            count=_natural(content, "count"),
-            scores=_scores(_typed(content, "scores", list)),
-            corpus={name: math.nan if value is None else float(_number(name, value)) for name, value in corpus.items()},
+            count=natural(content, "count"),
+            scores=_scores(typed(content, "scores", list)),
+            corpus={name: math.nan if value is None else number(name, value) for name, value in corpus.items()},
             versions={name: str(value) for name, value in versions.items()},
-            attention=_attention_shape(_typed(content, "attention", dict)),
-            files={name: _natural(files, name) for name in files},
-            notes=tuple(str(note) for note in _typed(content, "notes", list)),
+            attention=_attention_shape(typed(content, "attention", dict)),
+            files={name: natural(files, name) for name in files},
+            notes=tuple(str(note) for note in typed(content, "notes", list)),
         )
 
 
@@ -272,32 +276,12 @@ def preview_file(index: int) -> PurePosixPath:
     return PurePosixPath(PREVIEWS_DIR, f"{index // _PREVIEWS_A_FOLDER:04d}", f"{index:07d}.jpg")
 
 
-def _typed(content: Mapping[str, Any], key: str, kind: type[_T]) -> _T:
-    value = content[key]
-    if not isinstance(value, kind):
-        raise TypeError(f"{key!r} is not of type {kind.__name__}")
-    return value
-
-
-def _natural(content: Mapping[str, Any], key: str, least: int = 0) -> int:
-    value = content[key]
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise TypeError(f"{key!r} is not a whole number of at least {least}")
-    return value
-
-
-def _number(name: str, value: object) -> int | float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"{name!r} is not a number")
-    return value
-
-
 def _scores(entries: list[Any]) -> tuple[Score, ...]:
     scores = tuple(
         Score(
-            _typed(entry, "name", str),
-            _typed(entry, "higher_is_better", bool),
-            _typed(entry, "description", str),
+            typed(entry, "name", str),
+            typed(entry, "higher_is_better", bool),
+            typed(entry, "description", str),
         )
         for entry in entries
     )
@@ -308,14 +292,14 @@ def _scores(entries: list[Any]) -> tuple[Score, ...]:
 
 
 def _attention_shape(content: Mapping[str, Any]) -> AttentionShape:
-    codec = _typed(content, "codec", str)
+    codec = typed(content, "codec", str)
     if codec not in get_args(Codec):
         raise ValueError(f"unknown attention codec {codec!r}")
     return AttentionShape(
-        layers=_natural(content, "layers", 1),
-        heads=_natural(content, "heads", 1),
-        prefix=_natural(content, "prefix"),
-        rows=_natural(content, "rows", 1),
-        cols=_natural(content, "cols", 1),
+        layers=natural(content, "layers", 1),
+        heads=natural(content, "heads", 1),
+        prefix=natural(content, "prefix"),
+        rows=natural(content, "rows", 1),
+        cols=natural(content, "cols", 1),
         codec=cast("Codec", codec),
     )

@@ -33,13 +33,13 @@ def place_of(folder: Path) -> Path:
     return folder.with_name(found[1]) if found else folder
 
 
-def is_finished(folder: Path) -> bool:
-    """Tell whether the folder holds a cache of whatever version; other programs have manifests too."""
+def is_finished(folder: Path, kind: str = FORMAT) -> bool:
+    """Tell whether the folder holds a run of this format, whatever version; other programs have manifests too."""
     try:
         content = json.loads((folder / MANIFEST_FILE).read_bytes())
     except (FileNotFoundError, ValueError):
         return False
-    return isinstance(content, dict) and content.get("format") == FORMAT
+    return isinstance(content, dict) and content.get("format") == kind
 
 
 def clear(folder: Path) -> None:
@@ -53,10 +53,11 @@ def clear(folder: Path) -> None:
 
 
 def swap(folder: Path) -> None:
-    """Put the complete successor in the place of the old cache; at every moment one of them is whole."""
+    """Put the complete successor in the place of the old cache, if there is one; at every moment one is whole."""
     old = _beside(folder, "old")
     shutil.rmtree(old, ignore_errors=True)
-    folder.rename(old)
+    if folder.exists():
+        folder.rename(old)
     successor(folder).rename(folder)
     sync(folder.absolute().parent)
     # On network drives a file that a reader has open cannot quite be removed; the new cache is in place all the same.

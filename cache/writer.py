@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import json
 import operator
-import shutil
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from . import codec, succession, work
+from . import codec, folders, succession, work
 from .errors import CacheError
 from .files import replace_file, replacing, sync
 from .schema import (
@@ -30,14 +28,12 @@ from .schema import (
     EMBEDDINGS_FILE,
     FORMAT_VERSION,
     MANIFEST_FILE,
-    PREVIEWS_DIR,
     SAMPLES_FILE,
     SCORE_NAME,
     WORK_FILE,
     AttentionShape,
     CaptionRow,
     Manifest,
-    preview_file,
 )
 from .work import disk_errors
 
@@ -50,8 +46,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .schema import Captioned, Score
-
-_SYNC_THREADS: Final = 8
 
 
 class CacheWriter:
@@ -208,7 +202,8 @@ class CacheWriter:
         self._need_all("captions", "caption")
         folder = self._work_folder
         with disk_errors(folder):
-            self._export_previews()
+            previews = self._work.execute("SELECT idx, preview FROM captions ORDER BY idx")
+            folders.write_previews(folder, previews)
             with replacing(folder / SAMPLES_FILE) as path:
                 table.write(path, self._tables(columns), columns)
             files = [SAMPLES_FILE, ATTENTION_FILE]
@@ -331,21 +326,6 @@ class CacheWriter:
             codec.encode_mean(weights),
             codec.encode(weights, self._codec),
         )
-
-    def _export_previews(self) -> None:
-        """Write the previews as files. Syncing many small files is waiting, so threads share it."""
-        folder = self._work_folder
-        shutil.rmtree(folder / PREVIEWS_DIR, ignore_errors=True)  # of a finish that was killed
-        paths = []
-        for index, preview in self._work.execute("SELECT idx, preview FROM captions ORDER BY idx"):
-            path = folder / preview_file(index)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(preview)
-            paths.append(path)
-        with ThreadPoolExecutor(_SYNC_THREADS) as pool:
-            list(pool.map(sync, paths))
-        for parent in {path.parent for path in paths} | {folder / PREVIEWS_DIR}:
-            sync(parent)
 
     def _tables(self, columns: Mapping[str, NDArray[np.float64]]) -> Iterator[Any]:
         """Yield the table of samples, a row group at a time."""

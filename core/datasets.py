@@ -5,7 +5,8 @@ Two layouts are read, both those of the assignment:
 - an image folder and a COCO-style json,
   `{"images": [{"file_name": ..., "id": ...}, ...], "annotations": [{"image_id": ..., "caption": ...}, ...]}`;
   a `file_name` may have sub-folders, but never leaves the image folder; unknown keys are ignored;
-- a plain folder of png, jpg, jpeg, webp or bmp pictures without references (sub-folders are not entered).
+- a plain folder of png, jpg, jpeg, webp or bmp pictures without references (sub-folders are not entered; for
+  classification `open_folders` enters them).
 
 Whatever is wrong with a dataset is found when it is opened and said in one line, before a model is loaded.
 Predictions are keyed by file name without extension, so these names must differ.
@@ -34,6 +35,7 @@ from ..cache.schema import is_inside
 from ..cache.text import printable
 
 IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+_KINDS: Final = ", ".join(sorted(suffix.lstrip(".") for suffix in IMAGE_SUFFIXES))
 MAX_PIXELS: Final = 64 * 1024 * 1024
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP")
 _STORES: Final = frozenset({"images", "annotations"})  # folder names that say nothing about a dataset ...
@@ -42,6 +44,7 @@ _SPLITS: Final = frozenset({"val", "valid", "validation", "train", "test"})  # .
 _UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHOWN: Final = 3  # names listed in an error
 _PREVIEW_QUALITY: Final = 85
+_TINY: Final = 96  # pixels
 
 # Pillow warns about pictures that load_image refuses anyway, with a better line.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -115,9 +118,7 @@ def open_dataset(images: Path, annotations: Path | None = None) -> Dataset:
             unique, an annotation belongs to no picture, or there is no picture at all.
     """
     images = Path(images)
-    if not images.is_dir():
-        kind = "is not a folder" if images.exists() else "does not exist"
-        raise DatasetError(f"the image folder {_show(images)} {kind}")
+    _check_folder(images)
     if annotations is None:
         items = _plain_items(images)
         source = images
@@ -128,6 +129,26 @@ def open_dataset(images: Path, annotations: Path | None = None) -> Dataset:
     _check_names(items, annotations or images)
     sizes = _file_sizes(images, items)
     return Dataset(images, items, annotations, _dataset_name(source), _fingerprint(items, sizes))
+
+
+def open_folders(images: Path) -> Dataset:
+    """Open a folder of pictures whose names may repeat: those in it, or, where it has none, those in its sub-folders.
+
+    The order is by path. Folders of folders are not entered.
+
+    Raises:
+        DatasetError: The folder cannot be read, or there is no picture.
+    """
+    images = Path(images)
+    _check_folder(images)
+    paths = _picture_names(images)
+    if not paths:
+        inner = sorted(entry.name for entry in _scanned(images) if entry.is_dir() and not entry.name.startswith("."))
+        paths = [f"{folder}/{name}" for folder in inner for name in _picture_names(images / folder)]
+    if not paths:
+        raise DatasetError(f"no pictures ({_KINDS}) in {_show(images)} or its sub-folders")
+    items = tuple(Item(index, None, PurePosixPath(path).stem, path, ()) for index, path in enumerate(paths))
+    return Dataset(images, items, None, _dataset_name(images), _fingerprint(items, _file_sizes(images, items)))
 
 
 def load_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -167,7 +188,9 @@ def make_preview(image: Image.Image, max_side: int = 448) -> bytes:
     preview = image.convert("RGB")
     preview.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    preview.save(buffer, "JPEG", quality=_PREVIEW_QUALITY, optimize=True)
+    # A tiny picture is shown much enlarged, blocks and smeared colours with it.
+    how = {"quality": 95, "subsampling": 0} if max(preview.size) <= _TINY else {"quality": _PREVIEW_QUALITY}
+    preview.save(buffer, "JPEG", optimize=True, **how)
     return buffer.getvalue()
 
 
@@ -187,24 +210,39 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def _check_folder(images: Path) -> None:
+    if not images.is_dir():
+        kind = "is not a folder" if images.exists() else "does not exist"
+        raise DatasetError(f"the image folder {_show(images)} {kind}")
+
+
 def _plain_items(folder: Path) -> tuple[Item, ...]:
-    """List the pictures of a folder by name, hidden files (as macOS leaves beside copies) left out."""
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(
-                entry.name
-                for entry in entries
-                if Path(entry.name).suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")
-            )
-    except OSError as error:
-        raise DatasetError(f"cannot read the image folder {_show(folder)}: {error.strerror}") from error
+    """List the pictures of a folder by name."""
+    names = _picture_names(folder)
     if not names:
-        kinds = ", ".join(sorted(suffix.lstrip(".") for suffix in IMAGE_SUFFIXES))
-        raise DatasetError(f"no pictures ({kinds}) in {_show(folder)}; sub-folders are not searched")
+        raise DatasetError(f"no pictures ({_KINDS}) in {_show(folder)}; sub-folders are not searched")
+    return tuple(Item(index, None, PurePosixPath(name).stem, name, ()) for index, name in enumerate(names))
+
+
+def _picture_names(folder: Path) -> list[str]:
+    """Return the sorted names of a folder's pictures, hidden files (as macOS leaves beside copies) left out."""
+    names = sorted(
+        entry.name
+        for entry in _scanned(folder)
+        if Path(entry.name).suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")
+    )
     for name in names:
         if _UNREADABLE.search(name):
             raise DatasetError(f"the file name {name!a} in {_show(folder)} is not readable text: rename it")
-    return tuple(Item(index, None, PurePosixPath(name).stem, name, ()) for index, name in enumerate(names))
+    return names
+
+
+def _scanned(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise DatasetError(f"cannot read the image folder {_show(folder)}: {error.strerror}") from error
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:

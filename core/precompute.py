@@ -8,12 +8,12 @@ metrics. *Finish*: the table and the manifest. Only the first stage is long; the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..cache.schema import Captioned, CaptionRow, Score
 from ..cache.writer import CacheWriter
+from .ahead import ahead
 from .attention import look
 from .captioner import Captioner
 from .clip import Clip, ClipSpec
@@ -31,11 +32,9 @@ from .datasets import Dataset, Item, load_image, make_preview
 from .decoding import Decoding, decode
 from .device import autocast, choose_device
 from .identity import checkpoint_identity
+from .kept_clip import Embedded, KeptClip, picture_keys
 from .metrics.evaluate import METRICS, evaluate, require
 from .progress import Progress
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 DESCRIPTIONS = {
     "clipscore": "2.5 * max(cos(image, caption), 0) by CLIP (Hessel et al. 2021)",
@@ -80,12 +79,12 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """One picture as the models take it."""
+    """One picture as the models take it; `clip_input` is None where its embedding is kept."""
 
     item: Item
     size: tuple[int, int]
     pixels: NDArray[np.uint8]
-    clip_input: Float[Tensor, "3 height width"]
+    clip_input: Float[Tensor, "3 height width"] | None
     preview: bytes
 
 
@@ -128,24 +127,41 @@ class Precompute:
         """The first stage: everything that needs the picture itself."""
         done = writer.captioned() & writer.embedded()
         todo = [item for item in self.dataset if item.index not in done]
+        keys = picture_keys(self.dataset.file(item) for item in todo)
+        key_of = {item.index: key for item, key in zip(todo, keys, strict=True)}
         batches = [todo[start : start + self.options.batch] for start in range(0, len(todo), self.options.batch)]
         with (
+            KeptClip(self.clip, self.options.precision) as kept,
             Progress("captions, attention, CLIP", len(self.dataset), unit="pictures") as progress,
             ThreadPoolExecutor(self.options.workers) as pool,
         ):
+            missing = {todo[place].index for place in kept.missing(keys)}
+
+            def load(item: Item) -> _Loaded:
+                return self._load(item, embed=item.index in missing)
+
             progress.restart_from(len(done))
-            for batch in _ahead(pool, self._load, batches):
+            for batch in ahead(pool, load, batches):
                 writer.add_captioned(self._caption(batch))
-                with autocast(self.device, self.options.precision):
-                    embeddings = self.clip.embed_images(torch.stack([picture.clip_input for picture in batch]))
-                indices = [picture.item.index for picture in batch]
-                writer.add_embeddings(list(zip(indices, embeddings.numpy(), strict=True)))
+                vectors = self._embed(batch, key_of, kept)
+                writer.add_embeddings([(picture.item.index, row) for picture, row in zip(batch, vectors, strict=True)])
                 progress.update(len(batch))
 
-    def _load(self, item: Item) -> _Loaded:
+    def _load(self, item: Item, *, embed: bool = True) -> _Loaded:
         image = load_image(self.dataset.file(item))
         pixels = self.captioner.preprocess.pixels(image)
-        return _Loaded(item, image.size, pixels, self.clip.preprocess(image), make_preview(image))
+        return _Loaded(item, image.size, pixels, self.clip.preprocess(image) if embed else None, make_preview(image))
+
+    def _embed(self, batch: Sequence[_Loaded], key_of: Mapping[int, bytes], kept: KeptClip) -> NDArray[np.float32]:
+        """The pictures' CLIP embeddings [batch, dim]; new ones are kept, for other runs on the same pictures."""
+        new = [(picture, picture.clip_input) for picture in batch if picture.clip_input is not None]
+        if new:
+            with autocast(self.device, self.options.precision):
+                vectors = self.clip.embed_images(torch.stack([pixels for _, pixels in new])).numpy()
+            rows = zip(new, vectors, strict=True)
+            found = [Embedded(vector, *picture.size, picture.preview) for (picture, _), vector in rows]
+            kept.add([key_of[picture.item.index] for picture, _ in new], found)
+        return kept.vectors(key_of[picture.item.index] for picture in batch)
 
     @torch.inference_mode()
     def _caption(self, batch: Sequence[_Loaded]) -> list[Captioned]:
@@ -231,20 +247,6 @@ class Precompute:
             "attention": "exact" if self.options.exact else "u8",
             "precision": self.options.precision,
         }
-
-
-def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[_In], _Out], batches: Sequence[Sequence[_In]]
-) -> Iterator[list[_Out]]:
-    """Yield ``work`` over each batch in order, the next batch being worked on while the caller uses this one."""
-    waiting: list[Future[_Out]] = []
-    for batch in batches:
-        following = [pool.submit(work, entry) for entry in batch]
-        if waiting:
-            yield [future.result() for future in waiting]
-        waiting = following
-    if waiting:
-        yield [future.result() for future in waiting]
 
 
 def _versions() -> dict[str, str]:

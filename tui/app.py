@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import events, on
+from textual.actions import parse
 from textual.app import App
 from textual.binding import BindingsMap
 from textual.containers import Container, Vertical
-from textual.keys import _character_to_key
 from textual.screen import Screen
 
-from ..cache.text import printable
 from . import keys, messages
+from .cells import in_cells
+from .frames import written
+from .keyboard import Keyboard
 from .keymap import keymap
 from .ordering import default_key
 from .parts.desk import Desk
@@ -44,6 +46,7 @@ from .widgets.too_small import TooSmall
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from rich.console import RenderableType
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -174,10 +177,10 @@ class BrowserApp(App[None], inherit_bindings=False):
             self.notify(self.runs.notice, title="Compared runs", markup=False)
 
     def press_early_keys(self) -> None:
-        """Do what was typed while the terminal was asked what it can do: characters; other keys are lost."""
-        for character in self.terminal.typed.decode("ascii", "ignore"):
-            if character.isprintable():
-                self.post_message(events.Key(_character_to_key(character), character))
+        """Do what was typed while the terminal was asked what it can do."""
+        for message in Keyboard().feed(self.terminal.typed.decode("utf-8", "ignore")):
+            if isinstance(message, events.Key):
+                self.post_message(message)
 
     def encoder(self) -> Encoder | None:
         """Return what makes real pixels, or None where pictures are cells; called by a worker."""
@@ -185,12 +188,21 @@ class BrowserApp(App[None], inherit_bindings=False):
             return None
         from .graphics.encoder import Encoder  # noqa: PLC0415 (imports Pillow: not before the first frame)
 
-        return Encoder(self.terminal)
+        # Over SSH a third of the bytes is worth more than the last shade of a colour.
+        return Encoder(
+            self.terminal, background=self.board.background_colors[1].rgb, frugal="SSH_CONNECTION" in os.environ
+        )
 
     @property
     def cell(self) -> tuple[int, int]:
         """Width and height of a cell in pixels, as pictures are fitted to it; half blocks are square."""
         return (1, 2) if self.painter is None else self.terminal.cell
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Write a frame, and tell the board what it has written over."""
+        super()._display(screen, renderable)
+        if self.painter is not None and self.board.is_attached:
+            self.board.touched(written(renderable))
 
     def _leave_pixels(self) -> None:
         if self.painter is not None and self._driver is not None:
@@ -203,7 +215,7 @@ class BrowserApp(App[None], inherit_bindings=False):
 
     def complain(self, title: str, problem: str) -> None:
         """Say that something did not work."""
-        self.notify(printable(problem), title=title, severity="error", markup=False)
+        self.notify(in_cells(problem), title=title, severity="error", markup=False)
 
     # -- Keys ------------------------------------------------------------------------------------------------------
 
@@ -213,16 +225,44 @@ class BrowserApp(App[None], inherit_bindings=False):
         getattr(getattr(self, part), name)(*arguments)
 
     def do_action(self, action: str) -> None:
-        """Do what a key does, by its action: for menus and the mouse."""
-        self.run_worker(self.run_action(action))
+        """Do what a key does, by its action: for menus."""
+        arguments: tuple[Any, ...] = parse(action)[2]
+        self.action_do(*arguments)
 
     async def on_event(self, event: events.Event) -> None:
-        """Give the next key to what waits for a letter, before the bindings see it."""
+        """Let each key take effect before the next one is looked at.
+
+        Textual sends keys through the queues of the focused widget and of all around it. Over a slow line many come
+        at once ("/dogs"), and would still mean what they meant before the first of them.
+        """
         if isinstance(event, events.Key) and not event.is_forwarded:
-            letter = event.character if event.is_printable else None
-            if self.desk.take_letter(letter):
+            self.app_focus = True
+            await self._press(event)
+        elif isinstance(event, events.Paste) and not event.is_forwarded:
+            self.desk.paste(event.text)
+        else:
+            await super().on_event(event)
+
+    async def _press(self, event: events.Key) -> None:
+        if await self._check_bindings(event.key, priority=True):
+            return
+        if self._is_too_small:
+            if event.key not in self._blind_keys:
                 return
-        await super().on_event(event)
+        elif self.desk.take_key(event):
+            return
+        await self._check_bindings(event.key)
+
+    @property
+    def _is_too_small(self) -> bool:
+        """Whether no panel is seen: keys would do what one does not see."""
+        return self.screen.has_class("-small") or self.screen.has_class("-low")
+
+    @property
+    def _blind_keys(self) -> set[str]:
+        """The keys that work where nothing is seen."""
+        idents = {"program.quit", "program.suspend"}
+        return {key for binding in self.keys if binding.id in idents for key in binding.key.split(",")}
 
     @on(ListHead.Clicked)
     def _sort_by_head(self, message: ListHead.Clicked) -> None:
@@ -247,13 +287,9 @@ class BrowserApp(App[None], inherit_bindings=False):
     def _fit_pictures(self) -> None:
         self.panels.ask()
 
-    @on(Chooser.Closed)
-    def _close_menu(self) -> None:
-        self.desk.close_menu()
-
-    @on(Prompt.Closed)
-    def _close_prompt(self) -> None:
-        self.desk.close_prompt()
+    @on(Chooser.Chosen)
+    def _choose(self, message: Chooser.Chosen) -> None:
+        self.desk.take_choice(message.choice)
 
     # -- What workers found ----------------------------------------------------------------------------------------
 
@@ -308,11 +344,12 @@ class BrowserApp(App[None], inherit_bindings=False):
 
     @on(messages.Told)
     def _tell(self, message: messages.Told) -> None:
-        self.notify(printable(message.text), markup=False)
+        self.notify(in_cells(message.text), markup=False)
 
     @on(messages.Problem)
     def _complain(self, message: messages.Problem) -> None:
         self.complain(message.title, message.problem)
+        self.listing.stay()
 
     @on(messages.CannotGoOn)
     def _end(self, message: messages.CannotGoOn) -> None:
@@ -343,7 +380,7 @@ def _run_name(runs: Runs) -> str:
         return f"{', '.join(runs.called(run) for run in range(len(runs.sources)))} · {len(runs):,} pictures"
     dataset = runs.manifest.plan.get("dataset")
     name = dataset.get("name") if isinstance(dataset, dict) else None
-    return printable(str(name or Path(runs.folder).name)) + f" · {runs.progress}"
+    return in_cells(str(name or Path(runs.folder).name)) + f" · {runs.progress}"
 
 
 def _prefers_light(colorfgbg: str) -> bool:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
-from ..cache.text import printable
 from . import formats, summary
+from .cells import in_cells
 from .flow import flow
 from .formats import FAINT, MUTED, TIMES
 from .histogram import draw
@@ -52,16 +52,16 @@ _ROLES: Final[dict[Role, str]] = {
 def heading(sample: Sample, judgement: Judgement | None) -> Block:
     """Return the name and the size of the picture, and what was said of it."""
     size = f"{sample.view.width}{TIMES}{sample.view.height}"
-    lines = [Content.assemble((printable(sample.name), "bold"), (f"  {size}", MUTED))]
+    lines = [Content.assemble((in_cells(sample.name), "bold"), (f"  {size}", MUTED))]
     if judgement is None:
         return lines
     if judgement.reasonable is not None:
         verdict = ("✓ reasonable", "$text-success") if judgement.reasonable else ("✗ not reasonable", "$text-error")
         lines.append(Content.assemble(("caption ", MUTED), verdict))
     if judgement.tags:
-        lines.append(Content.assemble(("tags ", MUTED), ", ".join(sorted(judgement.tags))))
+        lines.append(Content.assemble(("tags ", MUTED), in_cells(", ".join(sorted(judgement.tags)))))
     if judgement.note:
-        lines.append(Content.assemble(("note ", MUTED), printable(judgement.note)))
+        lines.append(Content.assemble(("note ", MUTED), in_cells(judgement.note)))
     return lines
 
 
@@ -89,17 +89,17 @@ def distribution(found: Summary | None, standings: Sequence[Standing], width: in
     return [title, *drawn]
 
 
-def left(found: Summary | None, sorted_by: str) -> Block:
+def left(found: Summary | None, sorted_by: str, width: int) -> Block:
     """Return the mean scores of what a filter leaves, beside those of the whole run."""
     if found is None or found.count == found.of or not found.scores:
         return []
-    width = max(cell_len(score.name) for score in found.scores)
+    names = min(max(cell_len(score.name) for score in found.scores), max(0, width - 2 * (_VALUE_WIDTH + 1)))
     lines = [Content.styled(f"{found.count:,} of {found.of:,} left: {summary.LEFT}, {summary.WHOLE}", MUTED)]
     for score in found.scores:
         style = "bold $text-accent" if score.name == sorted_by else ""
         lines.append(
             Content.assemble(
-                (set_cell_size(score.name, width), style),
+                (set_cell_size(score.name, names), style),
                 (f" {formats.score(score.left):>{_VALUE_WIDTH}}", "bold"),
                 (f" {formats.score(score.whole):>{_VALUE_WIDTH}}", MUTED),
             )
@@ -132,7 +132,7 @@ def references(sample: Sample, width: int) -> Block:
     count = len(sample.references)
     lines = [Content.styled("1 reference" if count == 1 else f"{count} references", MUTED)]
     for reference in sample.references:
-        words = printable(reference).split()
+        words = in_cells(reference).split()
         shared = matched(words, sample.words)
         mark = (_MARK, MUTED)
         for line in flow(words, width - len(_MARK)):

@@ -66,7 +66,8 @@ def aligned(words: Sequence[str], others: Sequence[str], place: int) -> int | No
     for kind, start, stop, other_start, other_stop in _changes(mine, theirs):
         if start <= place < stop:
             if kind != "equal" and mine[place] in theirs:
-                return theirs.index(mine[place])
+                same = [other for other, word in enumerate(theirs) if word == mine[place]]
+                return same[min(mine[:place].count(mine[place]), len(same) - 1)]
             return min(other_start + place - start, other_stop - 1) if other_start < other_stop else None
     return None
 

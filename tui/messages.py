@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from ..cache.schema import Sample
@@ -93,10 +93,11 @@ class NotSaved(Message):
 
 
 class Reopened(Message):
-    """The caches have been opened again."""
+    """The caches have been opened again; `marked` are the marked pictures in them."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, marked: Collection[int]) -> None:
         self.runs = runs
+        self.marked = frozenset(marked)
         super().__init__()
 
 

@@ -13,7 +13,10 @@ import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from textual.drivers import linux_driver
+
 from ..cache.places import state_dir
+from .keyboard import Keyboard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +36,7 @@ def run(app: BrowserApp) -> int:
     for name in ("COLUMNS", "LINES"):
         # Exported by some shells; Textual would believe them rather than the terminal, and never see a resize.
         os.environ.pop(name, None)
+    linux_driver.XTermParser = Keyboard  # type: ignore[attr-defined]  # the driver knows no other way to be given one
     try:
         app.run()
     except Exception as error:  # noqa: BLE001 (the last line of defence: anything else is a bug to be logged)

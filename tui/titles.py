@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..cache.text import printable
+from .cells import in_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,4 +28,4 @@ def titles_of(folders: Sequence[Path]) -> tuple[str, ...]:
     while unclear := [place for place in range(len(whole)) if is_unclear(place)]:
         for place in unclear:
             lengths[place] += 1
-    return tuple(printable(str(Path(*parts[-length:]))) for parts, length in zip(whole, lengths, strict=True))
+    return tuple(in_cells(str(Path(*parts[-length:]))) for parts, length in zip(whole, lengths, strict=True))

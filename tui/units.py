@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..cache.text import printable
+from .cells import in_cells
 
 if TYPE_CHECKING:
     from ..cache.schema import Sample
@@ -53,4 +53,4 @@ def _unit(sample: Sample, text: str, tokens: list[int]) -> Unit:
 
 def visible(text: str) -> str:
     """Return text as one non-empty, safe line; a middle dot for what shows nothing."""
-    return printable(text).strip() or "·"
+    return in_cells(text).strip() or "·"

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from . import demo, doctor, grid, grounding, judgements, precompute, train, train_clip
+from . import (
+    demo,
+    doctor,
+    export,
+    grid,
+    grounding,
+    judgements,
+    precompute,
+    report,
+    topfive,
+    train,
+    train_clip,
+    zeroshot,
+)
 
-COMMANDS = (demo, train, train_clip, precompute, grid, grounding, judgements, doctor)
+COMMANDS = (demo, train, train_clip, precompute, grid, grounding, judgements, zeroshot, topfive, report, export, doctor)

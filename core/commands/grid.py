@@ -14,6 +14,8 @@ from ...cache.errors import UsageError
 from ...cache.reader import Cache
 from ...cache.text import printable
 from .arguments import Subparsers, add_command, cache_argument
+from .choosing import FILTER_HELP, filtered
+from .drawing import add_drawing_arguments, parse_head
 
 if TYPE_CHECKING:
     from ...cache.schema import Sample
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 _ALL: Final = "all"
 _EXAMPLES = """examples:
-  hw3 grid CACHE --top 1 --last 1
+  hw3 grid CACHE --top 1 --last 1 -o figures
+  hw3 grid CACHE --filter 'caption ~ dog and cider < 0.2' --top 5
   hw3 grid CACHE --name bike --name sheep --out figures --format pdf
   hw3 grid CACHE --name bike --words bicycle,wall --colormap viridis --dpi 300
 """
@@ -34,9 +37,8 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument("--name", action="append", default=[], help="a picture's name; repeatable")
     parser.add_argument("--top", type=int, default=0, metavar="N", help="the N best by the score")
     parser.add_argument("--last", type=int, default=0, metavar="N", help="the N worst by the score")
+    parser.add_argument("--filter", metavar="EXPR", help=f"{FILTER_HELP}; all of them without --top and --last")
     parser.add_argument("--sort", default="clipscore", help="the score (default %(default)s)")
-    parser.add_argument("--layer", type=int, default=-1, help="decoder layer from 0; -1 is the last")
-    parser.add_argument("--head", default="mean", help="mean, max, or a head from 0")
     parser.add_argument(
         "--words",
         metavar="LIST",
@@ -44,23 +46,20 @@ def register(subparsers: Subparsers) -> None:
         "(default: a map for each token, <EOS> included)",
     )
     parser.add_argument("--pieces", action="store_true", help="with --words, a map for each token of these words")
-    parser.add_argument("--colormap", default="jet", metavar="NAME", help="matplotlib's name (default %(default)s)")
-    parser.add_argument("--opacity", type=float, default=0.5, help="of the maps, 0 to 1 (default %(default)s)")
-    parser.add_argument("--columns", type=int, default=5, metavar="N", help="pictures in a row (default %(default)s)")
-    parser.add_argument("--dpi", type=int, default=168, metavar="N", help="dots per inch (default %(default)s)")
+    add_drawing_arguments(parser, colormap="jet", dpi=168)
     parser.add_argument("--format", choices=("png", "pdf", "svg"), default="png")
-    parser.add_argument("--out", type=Path, default=Path("hw3-figures"), metavar="DIR")
+    parser.add_argument("-o", "--out", type=cache_argument, default=Path("hw3-figures"), metavar="DIR")
 
 
 def run(args: argparse.Namespace) -> int:
     """Save each figure and print its path."""
     from ..figures import grid_file_name, sample_grid, save_figure  # noqa: PLC0415 (matplotlib)
 
-    head = _head(args.head)
+    head = parse_head(args.head)
     with Cache.open(args.cache) as cache:
         chosen = _chosen(cache, args)
         if not chosen:
-            raise UsageError("nothing chosen: give --name NAME, --top N or --last N")
+            raise UsageError(_nothing(args))
         for index in chosen:
             sample = cache.sample(index)
             words = None if args.words is None else _words(sample, args.words)
@@ -82,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _chosen(cache: Cache, args: argparse.Namespace) -> list[int]:
-    """Indices of the pictures asked for: named, then top, then last."""
+    """Indices of the pictures asked for: named, then top, then last, of those that the filter leaves."""
     chosen = []
     for name in args.name:
         index = cache.find(name)
@@ -91,7 +90,19 @@ def _chosen(cache: Cache, args: argparse.Namespace) -> list[int]:
         chosen.append(index)
     order = cache.order(args.sort)
     ranked = order[~np.isnan(cache.scores(args.sort)[order])]  # last is the last of the browser's list
+    if args.filter is not None:
+        left = filtered(cache, args.filter, args.sort)
+        if args.top <= 0 and args.last <= 0:
+            return list(dict.fromkeys([*chosen, *order[left[order]].tolist()]))
+        ranked = ranked[left[ranked]]
     return [*chosen, *ranked[: max(0, args.top)].tolist(), *ranked[::-1][: max(0, args.last)].tolist()]
+
+
+def _nothing(args: argparse.Namespace) -> str:
+    """What to say where no picture is chosen."""
+    if args.filter is not None:
+        return "--filter leaves no picture"
+    return "nothing chosen: give --name NAME, --top N, --last N or --filter EXPR"
 
 
 def _cells(sample: Sample, words: list[int] | None, layer: int, head: Head, *, pieces: bool) -> list[Cell]:
@@ -124,14 +135,3 @@ def _places(sample: Sample, wanted: str) -> list[int]:
         hint = f"did you mean {printable(close[0])}?" if close else f"it reads: {printable(sample.caption)}"
         raise UsageError(f"the caption of {printable(sample.name)} has no word {printable(wanted)!r}; {hint}")
     return places
-
-
-def _head(text: str) -> Head:
-    """The argument of ``--head``."""
-    if text == "mean":
-        return "mean"
-    if text == "max":
-        return "max"
-    if not text.isdecimal():
-        raise UsageError(f"--head {text}: give mean, max, or a head's number from 0")
-    return int(text)

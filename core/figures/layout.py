@@ -104,13 +104,22 @@ class Style:
         """
         if self.columns < 1 or not 0 <= self.opacity <= 1:
             raise UsageError(f"columns must be positive and opacity 0 to 1, found {self.columns} and {self.opacity}")
-        if not _LEAST_DPI <= self.dpi <= _MOST_DPI:
-            raise UsageError(f"a figure has {_LEAST_DPI} to {_MOST_DPI} dots per inch, found {self.dpi}")
+        check_dpi(self.dpi)
 
     @property
     def side(self) -> int:
         """Pixels of the longer side of a cell's picture."""
         return round(_CELL * self.dpi)
+
+
+def check_dpi(dpi: int) -> None:
+    """Check the resolution of a figure.
+
+    Raises:
+        UsageError: It is out of range.
+    """
+    if not _LEAST_DPI <= dpi <= _MOST_DPI:
+        raise UsageError(f"a figure has {_LEAST_DPI} to {_MOST_DPI} dots per inch, found {dpi}")
 
 
 def attention_grid(
@@ -195,13 +204,13 @@ class _Part:
         block = self._block
         colors = find_colormap(style.colormap)
         ground = Ground(block.image, block.view, style.side)
-        _text(figure, top, self._heading, _TITLE_SIZE)
+        lettering.write(figure, top, self._heading, _TITLE_SIZE, left=_MARGIN)
         top += lettering.height_of(self._heading, _TITLE_SIZE)
         self._cell(figure, top, 0, ground.plain, label=block.first)
         for position, cell in enumerate(block.maps, 1):
             pixels = ground.under(cell.values, colors, style.opacity)
             self._cell(figure, top, position, pixels, label=cell.label, detail=cell.detail)
-        _text(figure, top + self._rows * self._row, self._footing, _NOTE_SIZE)
+        lettering.write(figure, top + self._rows * self._row, self._footing, _NOTE_SIZE, left=_MARGIN)
 
     def _cell(
         self, figure: Figure, top: float, position: int, pixels: NDArray[np.uint8], *, label: str, detail: str = ""
@@ -242,11 +251,3 @@ def _small_print(block: Block) -> str:
         if view.visible() != (0.0, 0.0, float(view.width), float(view.height)):
             parts.append("hatched: cut off, not seen by the model")
     return "; ".join(parts)
-
-
-def _text(figure: Figure, top: float, lines: Sequence[str], size: float) -> None:
-    """Write lines, the first at `top` inches from the top; never as mathematics: a caption may hold a $."""
-    wide, tall = figure.get_size_inches()
-    for number, line in enumerate(lines):
-        down = top + number * lettering.line_height(size)
-        figure.text(_MARGIN / wide, 1 - down / tall, line, fontsize=size, va="top", parse_math=False)

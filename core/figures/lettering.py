@@ -10,6 +10,7 @@ from ...cache.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.figure import Figure
     from matplotlib.ft2font import FT2Font
 
 POINTS: Final = 72.0  # to the inch
@@ -68,6 +69,22 @@ def fit(text: str, width: float, size: float, smallest: float) -> tuple[str, flo
     while len(text) > 1 and _width(text, size) > width:
         text = text[: len(text) * 9 // 10 - 1] + "…"
     return text, size
+
+
+def write(figure: Figure, top: float, lines: Sequence[str], size: float, *, left: float) -> None:
+    """Write lines, never as mathematics: a caption may hold a $.
+
+    Args:
+        figure: Where to.
+        top: Of the first line, in inches from the upper edge.
+        lines: Drawable.
+        size: Font size in points.
+        left: Where lines begin, in inches.
+    """
+    wide, tall = figure.get_size_inches()
+    for number, line in enumerate(lines):
+        down = top + number * line_height(size)
+        figure.text(left / wide, 1 - down / tall, line, fontsize=size, va="top", parse_math=False)
 
 
 def _font(size: float) -> FT2Font:

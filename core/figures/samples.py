@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from ...cache.errors import CacheDamaged, DatasetError, UsageError
+from ...cache.errors import UsageError
 from ...cache.text import printable
 from .layout import DPI, Block, Map, Style, draw
+from .originals import find_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,10 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...cache.codec import Attention, Head
-    from ...cache.geometry import View
     from ...cache.schema import Sample
-
-_MOST_PREVIEW_PIXELS: Final = 16_000_000  # previews are far smaller; a forged one must not take the memory
 
 
 class Pictures(Protocol):
@@ -165,7 +161,7 @@ def sample_block(
     attention = cache.attention(index)
     name = printable(sample.name) + (f", {printable(run)}" if run else "")
     return Block(
-        _picture(cache, index, sample.view, style.side),
+        find_picture(cache, index, (sample.view.width, sample.view.height), style.side),
         _maps(sample, attention, cells),
         sample.view,
         title=f"{name}{_standing(cache, index, score)}\n{printable(sample.caption)}",
@@ -223,34 +219,3 @@ def _standing(cache: Pictures, index: int, score: str | None) -> str:
         return f": {score} undefined"
     rank = int(np.flatnonzero(cache.order(score) == index)[0]) + 1
     return f": {score} {value:.4f} (rank {rank:,} of {len(cache):,})"
-
-
-def _picture(cache: Pictures, index: int, view: View, side: int) -> Image.Image:
-    """Return a picture with the pixels that a cell of `side` pixels can show, if there are that many."""
-    preview = _preview(cache, index)
-    if max(preview.size) >= min(side, max(view.width, view.height)):
-        return preview
-    file = cache.image_file(index)
-    return (None if file is None else _own_picture(file, view)) or preview
-
-
-def _own_picture(file: Path, view: View) -> Image.Image | None:
-    """Return the picture in a dataset's file; None where it cannot be read, or is not the one that was captioned."""
-    from ..datasets import load_image  # noqa: PLC0415 (the browser needs it for fine figures only)
-
-    try:
-        image = load_image(file)
-    except DatasetError:
-        return None
-    return image if image.size == (view.width, view.height) else None
-
-
-def _preview(cache: Pictures, index: int) -> Image.Image:
-    damaged = f"the preview of picture {index} in {printable(str(cache.folder))} is damaged: precompute again"
-    try:
-        image = Image.open(io.BytesIO(cache.preview(index)), formats=("JPEG",))
-        if image.width * image.height > _MOST_PREVIEW_PIXELS:
-            raise CacheDamaged(damaged)
-        return image.convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise CacheDamaged(damaged) from error

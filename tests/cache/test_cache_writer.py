@@ -26,6 +26,7 @@ from fakes import (
 )
 from PIL import Image
 
+from hw3_browse.cache import folders
 from hw3_browse.cache import writer as writer_module
 from hw3_browse.cache.errors import CacheError, CacheNotFound, CacheUnfinished
 from hw3_browse.cache.reader import Cache
@@ -283,12 +284,12 @@ def test_kill_9_loses_nothing_that_was_reported(tmp_path: Path, nine_pictures: P
     same(folder, nine_pictures)
 
 
-@pytest.mark.parametrize("step", ["_export_previews", "_tables", "replace_file"])
+@pytest.mark.parametrize("step", ["write_previews", "_tables", "replace_file"])
 def test_a_crash_while_finishing_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    owner = writer_module if step == "replace_file" else CacheWriter
+    owner = {"write_previews": folders, "_tables": CacheWriter, "replace_file": writer_module}[step]
     with monkeypatch.context() as broken:
         broken.setattr(owner, step, crash)
         with pytest.raises(KeyboardInterrupt):

@@ -8,6 +8,7 @@ import pytest
 from fakes import make_cache
 from PIL import Image
 
+from hw3_browse.cache.reader import Cache
 from hw3_browse.core import figures
 from hw3_browse.core.cli import main
 
@@ -69,8 +70,37 @@ def test_style(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (["--filter", "caption ~ dogs"], ["000000000001"]),
+        (["--filter", "words > 0", "--top", "1"], ["best"]),
+        (["--filter", "rank > 1", "--last", "1"], ["worst"]),
+        (["--filter", "rank = 1", "--top", "2", "--name", "000000000001"], ["000000000001", "best"]),
+        (["--top", "1", "--last", "1"], ["best", "worst"]),
+    ],
+)
+def test_choosing(folder: Path, options: list[str], names: list[str]) -> None:
+    with Cache.open(folder) as cache:
+        order = cache.order("clipscore").tolist()
+        ends = {"best": cache.name(order[0]), "worst": cache.name(order[-1])}
+    out = folder.parent / "o"
+    assert main(["grid", str(folder), "-o", str(out), "--dpi", "40", *options]) == 0
+    found = sorted(path.name.partition("-clipscore")[0] for path in out.iterdir())
+    assert found == sorted(ends.get(name, name) for name in names)
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_formats(folder: Path, suffix: str) -> None:
+    out = folder.parent / "o"
+    assert main(["grid", str(folder), "--top", "1", "-o", str(out), "--dpi", "40", "--format", suffix]) == 0
+    (file,) = out.iterdir()
+    assert file.suffix == f".{suffix}"
+
+
+@pytest.mark.parametrize(
     ("options", "line"),
     [
+        (["--filter", "clipscor < 1"], "did you mean clipscore?"),
         (["--words", "umbrela"], "the caption of 000000000000 has no word 'umbrela'; did you mean umbrella?"),
         (["--words", "zzz"], "it reads: a man riding"),
         (["--words", "10"], "no word 10: 000000000000 has 10 words, from 0"),
@@ -89,3 +119,8 @@ def test_misuse_is_said_in_a_line(
     assert line in captured
     assert len(captured.splitlines()) == 1
     assert not (folder.parent / "out").exists()
+
+
+def test_a_filter_may_leave_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["grid", str(folder), "--filter", "words > 999", "-o", str(folder.parent / "o")]) == 2
+    assert capsys.readouterr().err.strip() == "hw3 grid: --filter leaves no picture"

@@ -162,11 +162,11 @@ def test_a_resumed_run_does_not_caption_again(world: Path, tmp_path: Path, monke
     captioned: list[int] = []
     load = Precompute._load
 
-    def counting(self: Precompute, item: Item) -> object:
+    def counting(self: Precompute, item: Item, **how: bool) -> object:
         if item.index == 4 and len(captioned) < COUNT:
             raise KeyboardInterrupt
         captioned.append(item.index)
-        return load(self, item)
+        return load(self, item, **how)
 
     monkeypatch.setattr(Precompute, "_load", counting)
     with pytest.raises(KeyboardInterrupt):

@@ -36,7 +36,7 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
 async def test_two_runs_side_by_side(two: tuple[Path, Path]) -> None:
     with Cache.open(two[0]) as one, Cache.open(two[1]) as other:
         async with running(one, other, size=(160, 50)) as (app, pilot):
-            assert "one and other" in app.title_bar.run
+            assert "a one, b other" in app.title_bar.run
             head = str(app.query_one(ListHead).render())
             assert all(name in head for name in ("clipscore", "diff.clipscore", "b.clipscore"))
             assert [tile.run for tile in app.board.tiles] == [0, 1]

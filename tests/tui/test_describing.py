@@ -75,11 +75,11 @@ def test_several_runs_stand_side_by_side() -> None:
 def test_what_a_filter_leaves(cache: Cache) -> None:
     mask = np.arange(len(cache)) < 6
     found = summarize(cache, "clipscore", mask)
-    lines = [line.plain for line in describing.left(found, "clipscore")]
+    lines = [line.plain for line in describing.left(found, "clipscore", 40)]
     assert lines[0].startswith("6 of 24 left")
     scores = cache.scores("clipscore")
     assert lines[1].split() == ["clipscore", f"{scores[:6].mean():.4f}", f"{scores.mean():.4f}"]
-    assert describing.left(summarize(cache, "clipscore"), "clipscore") == []
+    assert describing.left(summarize(cache, "clipscore"), "clipscore", 40) == []
 
 
 def test_judgements_are_said_in_words(cache: Cache) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from . import iterm2, layers, png
 from .fit import Fit, fit
+from .kitty import MOST_PLACEHOLDERS
 from .margin import add_margin, few_colours
 from .overlay import lay_over
 from .plate import File, Layer, Plate
@@ -71,7 +72,7 @@ class Encoder:
     def __init__(self, terminal: Terminal, *, background: Colour | None = None, frugal: bool = False) -> None:
         self._able = abilities(terminal)
         self._cell = terminal.cell
-        self._registers = terminal.sixel_colours
+        self._registers = max(2, terminal.sixel_colours)
         self._background = background or terminal.background or _BLACK
         self._thrift = _FRUGAL if frugal else _GENEROUS
         self._lock = Lock()
@@ -79,6 +80,8 @@ class Encoder:
 
     def fit(self, size: tuple[int, int], cells: tuple[int, int]) -> Fit:
         """Return how large a picture of (width, height) becomes in a panel of (columns, lines)."""
+        if self._able.way is Way.PLACEHOLDERS:
+            cells = min(cells[0], MOST_PLACEHOLDERS), min(cells[1], MOST_PLACEHOLDERS)
         return fit(size, cells, self._cell, self._thrift.sixel_longest if self._able.way is Way.SIXEL else 0)
 
     def encode(self, key: Hashable, photo: NDArray[np.uint8], overlay: Overlay | None, cells: tuple[int, int]) -> Plate:

@@ -26,6 +26,7 @@ _NUMERALS: Final = (
     "20E1 20E7 20E9 20F0 2CEF-2CF1 2DE0-2DFF A66F A67C-A67D A6F0-A6F1 A8E0-A8F1 AAB0 AAB2-AAB3 AAB7-AAB8 AABE-AABF "
     "AAC1 FE20-FE26 10A0F 10A38 1D185-1D189 1D1AA-1D1AD 1D242-1D244"
 )
+MOST_PLACEHOLDERS: Final = 297  # in a line or a column: so far the characters count
 
 
 def transmit(image: int, chunks: Sequence[str], keys: str = "f=100") -> Iterator[str]:

@@ -54,7 +54,7 @@ def _mixed(pixels: NDArray[np.uint8], colours: NDArray[np.uint8]) -> NDArray[np.
     pattern = Image.new("P", (1, 1))
     pattern.putpalette(full.tobytes())
     found = Image.fromarray(pixels).quantize(palette=pattern, dither=Image.Dither.FLOYDSTEINBERG)
-    return np.minimum(np.asarray(found), len(colours) - 1)
+    return np.asarray(np.minimum(np.asarray(found), len(colours) - 1))
 
 
 def _cells(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:

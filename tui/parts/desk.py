@@ -5,17 +5,22 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual.content import Content
+
 from ...cache.errors import Hw3Error
 from .. import messages
+from ..formats import MUTED
 from ..settings import remember
 from ..widgets.chooser import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from textual import events
     from textual.binding import Binding
 
     from ..app import BrowserApp
+    from ..runs import Runs
     from ..widgets.prompt import Question
 
 _DARK, _LIGHT = "textual-dark", "textual-light"
@@ -42,6 +47,8 @@ class Desk:
 
     def choose(self, title: str, choices: Sequence[Choice], current: str = "") -> None:
         """Open a menu; what is chosen happens, and the menu closes."""
+        if self._app.screen.has_class("-asking"):
+            self.close_prompt()
         self._show_side("-menu", on=True)
         self._app.chooser.open(title, choices, current)
 
@@ -53,10 +60,11 @@ class Desk:
         hint = binding.key_display or binding.key
         return Choice(binding.tooltip, hint, lambda: self._app.do_action(binding.action))
 
-    def close_menu(self) -> None:
-        """Close the menu without choosing."""
+    def take_choice(self, choice: Choice | None) -> None:
+        """Close the menu, and do what was chosen, if anything."""
         self._show_side("-menu", on=False)
-        self._app.list.focus()
+        if choice is not None:
+            choice.act()
 
     def _show_side(self, panel: str, *, on: bool) -> None:
         for name in ("-help", "-menu"):
@@ -72,26 +80,72 @@ class Desk:
 
     def ask(self, question: Question) -> None:
         """Open the typed line."""
+        if self._app.screen.has_class("-menu"):
+            self.take_choice(None)
         self._app.screen.add_class("-asking")
         self._app.prompt.open(question)
 
     def close_prompt(self) -> None:
         """Close the typed line."""
         self._app.screen.remove_class("-asking")
-        self._app.list.focus()
+        self._app.prompt.close()
+        self._app.screen.set_focus(self._app.list)
 
-    def ask_letter(self, then: Callable[[str], None]) -> None:
+    def ask_letter(self, what: str, then: Callable[[str], None]) -> None:
         """Take the next key as a letter."""
         self._asking = then
+        self._app.status.state = Content.styled(what, MUTED)
 
-    def take_letter(self, letter: str | None) -> bool:
-        """Give a pressed key to what waits for a letter; tell whether anything did."""
+    # -- What is pressed -------------------------------------------------------------------------------------------
+
+    def take_key(self, key: events.Key) -> bool:
+        """Give a key to what waits for one: a letter, a menu, the typed line; tell whether it was taken."""
+        if self._asking is not None:
+            return self._take_letter(key)
+        screen = self._app.screen
+        if screen.has_class("-menu"):
+            self._press_in_menu(key)
+            return True
+        return screen.has_class("-asking") and self._type(key)
+
+    def _take_letter(self, key: events.Key) -> bool:
+        """Take a letter; another key does what it always does, but for Esc."""
         then, self._asking = self._asking, None
-        if then is None:
-            return False
-        if letter:
-            then(letter.casefold())
+        self._app.panels.show_state()
+        if then is not None and key.is_printable and key.character is not None:
+            then(key.character.casefold())
+            return True
+        return key.key == "escape"
+
+    def _press_in_menu(self, key: events.Key) -> None:
+        chooser = self._app.chooser
+        if key.key == "escape":
+            self.take_choice(None)
+        elif key.key != "enter":
+            chooser.press(key)
+        elif chooser.selected is not None:
+            self.take_choice(chooser.selected)
+
+    def _type(self, key: events.Key) -> bool:
+        """Type a key in the line, take it or go back; keys for which it has no use keep their meaning."""
+        prompt = self._app.prompt
+        if key.key == "enter":
+            if prompt.take():
+                self.close_prompt()
+        elif key.key == "escape":
+            prompt.go_back()
+            self.close_prompt()
+        else:
+            return prompt.type(key.character if key.is_printable else None)
         return True
+
+    def paste(self, text: str) -> None:
+        """Type a pasted text, where something is typed; it is never taken for keys."""
+        screen = self._app.screen
+        if screen.has_class("-menu"):
+            self._app.chooser.type(text.strip())
+        elif screen.has_class("-asking"):
+            self._app.prompt.type(text.strip())
 
     def back(self) -> None:
         """Go one step back: close the help or a sheet, else deselect the word, else clear search and filter."""
@@ -115,6 +169,8 @@ class Desk:
         """Use a theme now and at the next start."""
         self._app.theme = name
         self.remember(theme=name)
+        if self._app.painter is not None:
+            self._app.call_after_refresh(self._app.panels.develop_anew)
 
     def remember(self, **changes: str | float) -> None:
         """Remember something for the next start; the disk may take its time."""
@@ -162,23 +218,28 @@ class Desk:
         self._app.run_worker(self._reopen, thread=True, exclusive=True, group="reload")
 
     def _reopen(self) -> None:
-        app = self._app
+        app, old = self._app, self._app.runs
         try:
             runs = app.reopen()
             runs.join()
+            marked = {new for index in sorted(app.keeping.marked) if (new := _again(old, runs, index)) is not None}
         except Hw3Error as error:
             app.post_message(messages.Problem("The cache cannot be opened again", str(error)))
             return
-        app.post_message(messages.Reopened(runs))
+        app.post_message(messages.Reopened(runs, marked))
 
     def take(self, message: messages.Reopened) -> None:
         """Use what was opened; the picture of the same name stays selected."""
         app, self._told = self._app, False
-        index = app.listing.index
-        name = None if index is None else app.runs.name(index)
-        app.runs.close()
-        app.runs = message.runs
-        app.listing.choose(None if name is None else message.runs.find(name))
+        old, app.runs = app.runs, message.runs
+        try:
+            index = None if app.listing.index is None else _again(old, app.runs, app.listing.index)
+        except Hw3Error:  # it has gone meanwhile: sorting will say so
+            index = None
+        app.listing.forget(index)
+        app.keeping.marked = set(message.marked)
+        app.judging.forget()
+        old.close()
         app.details.summary = None
         app.words.forget()
         app.panels.forget()
@@ -194,3 +255,8 @@ class Desk:
     def suspend(self) -> None:
         """Go to the shell."""
         self._app.action_suspend_process()
+
+
+def _again(old: Runs, new: Runs, index: int) -> int | None:
+    """Return where the picture of the same name is in caches that have been opened again."""
+    return new.find(old.name(index))

@@ -6,12 +6,13 @@ changes nothing yet: the line above says what is wrong, with a caret at the spot
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from textual.content import Content
 
+from ...cache.errors import Hw3Error
 from ...cache.query import Fields, Query, QueryError, completions, parse, search
-from ...cache.text import printable
+from ..cells import in_cells
 from ..formats import MUTED
 from ..widgets.prompt import Question
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from ..app import BrowserApp
+
+_MOST_DIGITS: Final = 18  # of a rank; more do not fit a row's number
 
 
 class Finding:
@@ -103,7 +106,7 @@ class Finding:
         before = self._app.prompt.cells_before(error.position)
         carets = "v" * max(1, error.length)
         self._app.status.state = Content.assemble(
-            " " * max(0, before - 1), (carets, "bold $text-error"), (f" {printable(error.problem)}", MUTED)
+            " " * max(0, before - 1), (carets, "bold $text-error"), (f" {in_cells(error.problem)}", MUTED)
         )
 
     def clear(self) -> None:
@@ -122,14 +125,17 @@ class Finding:
         ordering = listing.ordering
         if not text or ordering is None:
             return True
-        if text.isdecimal() and self._app.runs.find(text) is None:
-            listing.go(ordering.row_of_rank(int(text)))
+        try:
+            index = self._app.runs.find(text)
+        except Hw3Error as error:
+            return self._say(in_cells(str(error)))
+        if index is None and text.isdecimal():
+            listing.go(ordering.row_of_rank(int(text[:_MOST_DIGITS])))
             return True
-        index = self._app.runs.find(text)
         if index is None:
-            return self._say(f"no picture named {printable(text)}: / searches in names")
+            return self._say(f"no picture named {in_cells(text)}: / searches in names")
         if not listing.go_to_index(index):
-            return self._say(f"{printable(text)} is filtered out: Backspace clears the filter")
+            return self._say(f"{in_cells(text)} is filtered out: Backspace clears the filter")
         return True
 
     def _say(self, text: str) -> bool:

@@ -181,6 +181,10 @@ class Judging:
         except Hw3Error as error:
             self._app.post_message(messages.Problem("The judgement was not written", str(error)))
 
+    def forget(self) -> None:
+        """The caches were opened again, perhaps with other captions: what was said is read again."""
+        self._known.clear()
+
     def close(self) -> None:
         """Finish what is to be written, and close the files."""
         self._writer.shutdown()

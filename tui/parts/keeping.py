@@ -10,6 +10,7 @@ from textual.worker import get_current_worker
 from ...cache.errors import Hw3Error
 from ...cache.text import printable
 from .. import messages
+from ..cells import in_cells
 from ..formats import MUTED
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Keeping:
             return
         first = message.paths[0]
         many = len(message.paths) > 1
-        where = printable(f"{len(message.paths)} grids in {first.parent}" if many else str(first))
+        where = in_cells(f"{len(message.paths)} grids in {first.parent}" if many else str(first))
         self._app.notify(where, title="Saved", markup=False)
         self._app.status.state = Content.assemble(("saved ", "bold $text-success"), where)
 
@@ -135,4 +136,4 @@ class Keeping:
         file = source.image_file(sample.index) or sample.path
         text = printable({"caption": sample.caption, "name": sample.name, "path": str(file)}[what])
         self._app.copy_to_clipboard(text)
-        self._app.notify(text, title=f"Copied the {what}", markup=False)
+        self._app.notify(in_cells(text), title=f"Copied the {what}", markup=False)

@@ -45,6 +45,7 @@ class Listing:
         self.index: int | None = None
         self._chosen: int | None = None  # what was selected by hand
         self._asked = 0
+        self._has_begun = False
         self._steady = Lock()  # a run that goes on must not grow while it is sorted or filtered
 
     # -- Its order -------------------------------------------------------------------------------------------------
@@ -74,10 +75,10 @@ class Listing:
         except QueryCancelled:
             return
         except Hw3Error as error:
-            if self.ordering is None:
-                app.post_message(messages.CannotGoOn(str(error)))
-            else:
+            if self._has_begun:
                 app.post_message(messages.Problem("The list cannot be shown so", str(error)))
+            else:
+                app.post_message(messages.CannotGoOn(str(error)))
 
     def refresh(self) -> bool:
         """Take in what a run that goes on has captioned since; in a worker thread. Tell whether there is anything."""
@@ -99,7 +100,7 @@ class Listing:
     def _show(self, ordering: Ordering) -> None:
         app, chosen = self._app, self._chosen
         position = 0 if chosen is None or not len(ordering) else ordering.nearest(chosen)
-        is_first = self.ordering is None
+        is_first, self._has_begun = not self._has_begun, True
         self.ordering = ordering
         app.list_head.show(Columns.of(ordering, app.runs), ordering.key, descending=_descends(app, ordering))
         app.list.show(ordering, Columns.of(ordering, app.runs), position)
@@ -108,6 +109,14 @@ class Listing:
         self._select(position, keep_word=True)
         if is_first:
             app.press_early_keys()
+
+    def stay(self) -> None:
+        """Another order could not be had: keep the one that is shown."""
+        if self.ordering is None:  # it went while the cache was opened again
+            self._app.title_bar.order = "not opened: R tries again"
+            return
+        self.key, self.reverse = self.ordering.key, self.ordering.reverse
+        self._app.title_bar.order = self.ordering.label
 
     def take_summary(self, message: messages.Summed) -> None:
         """Show the scores of what is left."""
@@ -181,8 +190,10 @@ class Listing:
         left = f" ({position + 1:,} of {len(ordering):,} left)" if len(ordering) < ordering.of else ""
         self._app.title_bar.place = place + left
 
-    def choose(self, index: int | None) -> None:
-        """Take over a picture of a run that has been opened again."""
+    def forget(self, index: int | None) -> None:
+        """The cache was opened again: the order that is shown does not hold for it; select this picture in the next."""
+        self.ordering = None
+        self._app.list.clear()
         self.index = self._chosen = index
 
     def step(self, count: int) -> None:

@@ -45,8 +45,8 @@ class Panels:
     def __init__(self, app: BrowserApp) -> None:
         self._app = app
         self.map_shown = True
-        self.layer = app.runs.manifest.attention.layers - 1
-        self.head: Head = "mean"
+        self._layer = app.runs.manifest.attention.layers - 1
+        self._head: Head = "mean"
         self.colormap = app.settings.colormap
         self.opacity = app.settings.opacity
         self.sheet: Sheet = ""
@@ -57,6 +57,16 @@ class Panels:
         self._darkroom: Darkroom | None = None  # made in the first worker: Pillow is not needed for the first frame
 
     # -- What is shown ---------------------------------------------------------------------------------------------
+
+    @property
+    def layer(self) -> int:
+        """The selected layer; another run may have fewer."""
+        return min(self._layer, self._shape.layers - 1)
+
+    @property
+    def head(self) -> Head:
+        """The selected head; another run may have fewer."""
+        return min(self._head, self._shape.heads - 1) if isinstance(self._head, int) else self._head
 
     @property
     def focus(self) -> Focus:
@@ -83,14 +93,13 @@ class Panels:
 
     def change_layer(self, step: int) -> None:
         """Look at another decoder layer."""
-        self.layer = max(0, min(self.layer + step, self._shape.layers - 1))
+        self._layer = max(0, min(self.layer + step, self._shape.layers - 1))
         self.ask()
 
     def change_head(self, step: int) -> None:
         """Look at another head: mean, max, then one head after the other."""
         heads: list[Head] = ["mean", "max", *range(self._shape.heads)]
-        place = heads.index(self.head) if self.head in heads else 0
-        self.head = heads[(place + step) % len(heads)]
+        self._head = heads[(heads.index(self.head) + step) % len(heads)]
         self.ask()
 
     @property
@@ -137,7 +146,7 @@ class Panels:
 
     def look_at(self, focus: Focus) -> None:
         """Select a word, a layer and a head at once."""
-        self.layer, self.head = focus.layer, focus.head
+        self._layer, self._head = focus.layer, focus.head
         self._app.words.select(focus.unit)
 
     def sheet_of(self, what: Sheet) -> None:
@@ -152,8 +161,8 @@ class Panels:
         tile = message.tile
         if tile.selected and self.sheet:
             self.sheet = ""
-        self._app.words.run = tile.run
         self.look_at(tile.focus)
+        self._app.words.walk(tile.run)
 
     # -- The pictures ----------------------------------------------------------------------------------------------
 
@@ -202,11 +211,15 @@ class Panels:
         if wanted is not None:
             self._app.run_worker(lambda: self._develop(wanted), thread=True, exclusive=True, group="picture")
 
+    def develop_anew(self) -> None:
+        """Make the pictures again: what is around them has another colour."""
+        self._darkroom = None
+        self.ask()
+
     def forget(self) -> None:
         """The cache was opened again."""
         self._darkroom, self.wanted = None, None
         self._pins.clear()
-        self.layer = min(self.layer, self._shape.layers - 1)
 
     def _develop(self, wanted: Wanted) -> None:
         """Read a sample and make its pictures, in a thread; a newer wish stops this one between two steps."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...cache.text import printable
 from .. import marking
 from ..units import Unit, units_of
 from ..widgets.caption import Entry
@@ -118,7 +117,7 @@ class Words:
 
     def jump(self) -> None:
         """Ask for a letter, and go to the next word that begins with it."""
-        self._app.desk.ask_letter(self.jump_to)
+        self._app.desk.ask_letter("to the next word that begins with ...", self.jump_to)
 
     def jump_to(self, letter: str) -> None:
         """Go to the next word that begins with a letter, round the caption's end."""
@@ -147,9 +146,14 @@ class Words:
 
     def next_run(self) -> None:
         """Walk the words of the next run's caption; the same word stays selected where it has one."""
-        if len(self.samples) < 2:  # noqa: PLR2004 (a single run has no next one)
+        if self.is_read:
+            self.walk((self.run + 1) % len(self.samples))
+
+    def walk(self, run: int) -> None:
+        """Walk the words of a run's caption; the same word stays selected where it has one."""
+        if run == self.run or not self.is_read:
             return
         before = [unit.text for unit in self.units]
-        self.run = (self.run + 1) % len(self.samples)
+        self.run = run
         after = [unit.text for unit in self.units]
         self.select(None if self.unit is None else marking.aligned(before, after, self.unit))

@@ -18,7 +18,7 @@ from textual.widget import Widget
 from textual.widgets._toast import Toast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from textual import events
 
@@ -116,13 +116,6 @@ class BoardView(Widget):
 
     # -- Cells -----------------------------------------------------------------------------------------------------
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Draw cells; what lay over them in pixels may be gone by that."""
-        if self._painter is not None:
-            self._painter.touched(crop.translate(self.region.offset))
-            self._paint_soon()
-        return super().render_lines(crop)
-
     def render_line(self, y: int) -> Strip:
         """Return a line of the panel."""
         width, height = self.size
@@ -159,6 +152,13 @@ class BoardView(Widget):
         return [Segment(" " * left, background), *middle, Segment(" " * right, background)]
 
     # -- Pixels ----------------------------------------------------------------------------------------------------
+
+    def touched(self, areas: Iterable[Region]) -> None:
+        """Note that cells were written in these areas of the screen: pixels that lay over them may be gone."""
+        if self._painter is not None:
+            for area in areas:
+                self._painter.touched(area)
+            self._paint_soon()
 
     def _paint_soon(self) -> None:
         if self._painter is not None and not self._will_paint:

@@ -14,6 +14,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from ...cache.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -38,13 +40,21 @@ class Choice:
     act: Callable[[], object]
 
 
-class Chooser(Widget, can_focus=True):
-    """The menu."""
+class Chooser(Widget):
+    """The menu. Others give it keys, so that it needs no focus."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"chooser--title", "chooser--cursor", "chooser--hint"}
 
-    class Closed(Message):
-        """The menu is not needed any more."""
+    class Chosen(Message):
+        """The mouse chose a line, or nothing: the menu is not needed any more.
+
+        Attributes:
+            choice: What was chosen; None: nothing.
+        """
+
+        def __init__(self, choice: Choice | None) -> None:
+            self.choice = choice
+            super().__init__()
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +67,6 @@ class Chooser(Widget, can_focus=True):
         """Show a menu, with the choice of this text selected."""
         self._title, self._choices, self._typed = title, choices, ""
         self._cursor = next((place for place, choice in enumerate(choices) if choice.text == current), 0)
-        self.focus()
         self.refresh()
 
     @property
@@ -70,29 +79,34 @@ class Chooser(Widget, can_focus=True):
     def _top(self) -> int:
         return max(0, self._cursor - max(1, self.size.height - _HEAD) + 1)
 
-    def on_key(self, event: events.Key) -> None:
-        """Narrow the menu, walk in it, choose, or go back."""
-        moves = {"down": 1, "up": -1, "ctrl+n": 1, "pagedown": self.size.height, "pageup": -self.size.height}
-        if event.key == "ctrl+c":
-            return
-        event.stop()
-        event.prevent_default()
-        if event.key == "escape":
-            self.post_message(self.Closed())
-        elif event.key == "enter":
-            self._choose(self._cursor)
-        elif event.key in moves:
-            self._move(moves[event.key])
-        elif event.key == "backspace":
-            self._type(self._typed[:-1])
-        elif event.is_printable and event.character is not None:
-            self._type(self._typed + event.character)
+    @property
+    def selected(self) -> Choice | None:
+        """What Enter chooses."""
+        return next(iter(self.left[self._cursor :]), None)
+
+    def press(self, key: events.Key) -> None:
+        """Narrow the menu, or walk in it."""
+        page = max(1, self.size.height - _HEAD)
+        moves = {"down": 1, "up": -1, "ctrl+n": 1, "ctrl+p": -1, "pagedown": page, "pageup": -page}
+        if key.key in moves:
+            self._move(moves[key.key])
+        elif key.key == "backspace":
+            self._narrow(self._typed[:-1])
+        elif key.is_printable and key.character is not None:
+            self.type(key.character)
+
+    def type(self, text: str) -> None:
+        """Narrow the menu to what holds this text, too."""
+        self._narrow(self._typed + printable(text))
 
     def on_click(self, event: events.Click) -> None:
-        """Choose the line under the mouse."""
+        """Report the line under the mouse; the first one goes back."""
         place = event.get_content_offset(self)
-        if place is not None and place.y >= _HEAD:
-            self._choose(place.y - _HEAD + self._top)
+        if place is None:
+            return
+        choice = next(iter(self.left[place.y - _HEAD + self._top :]), None) if place.y >= _HEAD else None
+        if choice is not None or place.y == 0:
+            self.post_message(self.Chosen(choice))
 
     def on_mouse_scroll_down(self) -> None:
         """Walk down."""
@@ -106,15 +120,9 @@ class Chooser(Widget, can_focus=True):
         self._cursor = max(0, min(self._cursor + step, len(self.left) - 1))
         self.refresh()
 
-    def _type(self, text: str) -> None:
-        self._typed, self._cursor = text, 0
+    def _narrow(self, typed: str) -> None:
+        self._typed, self._cursor = typed, 0
         self.refresh()
-
-    def _choose(self, place: int) -> None:
-        left = self.left
-        if 0 <= place < len(left):
-            self.post_message(self.Closed())
-            self.app.call_later(left[place].act)
 
     def render_line(self, y: int) -> Strip:
         """Return a line: the title, what was typed, the choices in sight."""

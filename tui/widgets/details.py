@@ -70,7 +70,7 @@ class Details(VerticalScroll, can_focus=False):
             describing.scores(self._standings, self._sorted_by, width),
             describing.references(self._samples[0], width),
             describing.distribution(self.summary, self._standings, width),
-            describing.left(self.summary, self._sorted_by),
+            describing.left(self.summary, self._sorted_by, width),
             describing.tokens(self._samples[0], width),
         ]
         lines = [line for block in blocks if block for line in (*block, Content(""))]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from textual import on
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Label
+
+from ...cache.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from textual import events
     from textual.app import ComposeResult
 
 
@@ -57,10 +57,7 @@ class _Suggestions(Suggester):
 
 
 class Prompt(Horizontal):
-    """What is asked, and the text that is typed: Enter takes it, Esc goes back."""
-
-    class Closed(Message):
-        """The line is not needed any more."""
+    """What is asked, and the text that is typed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +78,28 @@ class Prompt(Horizontal):
         self._input.value = question.value
         self._input.cursor_position = len(question.value)
         self._question = question
-        self._input.focus()
+        self.screen.set_focus(self._input)
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._question = None
+
+    def type(self, text: str | None) -> bool:
+        """Type a text; None for a key that is no text: returned is whether it needs no further meaning."""
+        self.screen.set_focus(self._input)  # it loses it where the terminal was too small for a moment
+        if text is None:
+            return False
+        self._input.replace(printable(text), *self._input.selection)
+        return True
+
+    def take(self) -> bool:
+        """Take what was typed; tell whether it will do."""
+        return self._question is None or self._question.done(self._input.value) is not False
+
+    def go_back(self) -> None:
+        """Take nothing of what was typed."""
+        if self._question is not None and self._question.back is not None:
+            self._question.back()
 
     def cells_before(self, position: int) -> int:
         """Return the cells between the left edge and a character of the text, for a caret above it."""
@@ -91,20 +109,10 @@ class Prompt(Horizontal):
     def _tell(self, message: Input.Changed) -> None:
         message.stop()
         question = self._question
-        if question is not None and question.changed is not None and self._input.has_focus:
+        # Messages take their time: it may be an older text, or that of the question before.
+        if question is not None and question.changed is not None and message.value == self._input.value:
             question.changed(message.value)
 
-    @on(Input.Submitted)
-    def _take(self, message: Input.Submitted) -> None:
-        message.stop()
-        if self._question is None or self._question.done(message.value) is not False:
-            self.post_message(self.Closed())
-
-    def on_key(self, event: events.Key) -> None:
-        """Go back at Esc."""
-        if event.key == "escape":
-            event.stop()
-            event.prevent_default()
-            if self._question is not None and self._question.back is not None:
-                self._question.back()
-            self.post_message(self.Closed())
+    def on_show(self) -> None:
+        """Show where one types."""
+        self.screen.set_focus(self._input)

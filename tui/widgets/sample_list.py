@@ -16,8 +16,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ...cache.text import printable
+from ...cache.errors import Hw3Error
 from .. import formats
+from ..cells import in_cells
 from ..ordering import BY_NAME
 
 if TYPE_CHECKING:
@@ -154,8 +155,13 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
         self.virtual_size = Size(0, len(ordering))
         self.cursor = position
         # Half a page above the selected row, also where the row's number stayed and nothing else would scroll.
-        self.scroll_to(y=max(0, position - self.size.height // 2), animate=False)
+        self._scroll(max(0, position - self.size.height // 2))
         self.refresh()
+
+    def clear(self) -> None:
+        """Show nothing; the place in the list stays."""
+        self._ordering = None
+        self.redraw()
 
     def redraw(self) -> None:
         """Draw the rows again: signs or marks have changed."""
@@ -176,9 +182,13 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
     def _reveal(self, position: int) -> None:
         top = self.scroll_offset.y
         if position < top:
-            self.scroll_to(y=position, animate=False)
+            self._scroll(position)
         elif position >= top + self.page:
-            self.scroll_to(y=position - self.page + 1, animate=False)
+            self._scroll(position - self.page + 1)
+
+    def _scroll(self, top: int) -> None:
+        # By force: where the list has just become longer than its panel, it has no scroll bar yet.
+        self.scroll_to(y=top, animate=False, force=True)
 
     def on_resize(self) -> None:
         """Keep the selected row in sight."""
@@ -205,8 +215,16 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
         key = position, position == self.cursor, width
         found = self._lines.get(key)
         if found is None:
-            found = self._lines[key] = self._row(self._ordering, position, width)
+            try:
+                found = self._lines[key] = self._row(self._ordering, position, width)
+            except Hw3Error as error:
+                return self._unreadable(position, str(error), width)
         return found
+
+    def _unreadable(self, position: int, problem: str, width: int) -> Strip:
+        chosen = position == self.cursor
+        style = self.get_component_rich_style("list--cursor" if chosen else "list--rank")
+        return _cut([(f"{CURSOR if chosen else ' '}  {in_cells(problem)}", style)], width)
 
     def _row(self, ordering: Ordering, position: int, width: int) -> Strip:
         index, runs = ordering.index_at(position), self._runs()
@@ -216,11 +234,11 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
         parts = [(first + self._sign(index), styles["sign"])]
         for name, cells in self._columns.head(self.size.width):
             if name == CAPTION:
-                parts.append((f" {printable(runs.caption(index))}", self.rich_style))
+                parts.append((f" {in_cells(runs.caption(index))}", self.rich_style))
             elif name == RANK:
                 parts.append((f"{formats.rank(ordering.rank_at(position)):>{cells}} ", styles["rank"]))
             elif name == BY_NAME:
-                parts.append((f" {_fit(printable(runs.name(index)), cells)} ", styles["rank"]))
+                parts.append((f" {_fit(in_cells(runs.name(index)), cells)} ", styles["rank"]))
             else:
                 value = runs.value(name, index)
                 parts.append((f" {formats.score(value):>{cells}} ", styles["score"]))

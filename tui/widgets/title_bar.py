@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from ...cache.text import printable
+from ..cells import in_cells
 
 if TYPE_CHECKING:
     from textual.app import RenderResult
@@ -35,4 +35,4 @@ class TitleBar(Widget):
 
     @property
     def _filter(self) -> str:
-        return f"  {printable(self.filter)}" if self.filter else ""
+        return f"  {in_cells(self.filter)}" if self.filter else ""

@@ -1,0 +1,24 @@
+"""A zero-shot classification run on disk: writer and reader. In words: `docs/zeroshot-format.md`.
+
+Importing this package imports no pyarrow; the reader does, when it is first asked for a row.
+"""
+
+from .reader import VALUES, ZeroShotRun
+from .schema import Bin, Comparison, Confusion, Label, Manifest, Prompt, Summary, Tally
+from .writer import Guesses, Picture, write_run
+
+__all__ = [
+    "VALUES",
+    "Bin",
+    "Comparison",
+    "Confusion",
+    "Guesses",
+    "Label",
+    "Manifest",
+    "Picture",
+    "Prompt",
+    "Summary",
+    "Tally",
+    "ZeroShotRun",
+    "write_run",
+]
