@@ -12,15 +12,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import NDArray
 
 from ..cache.errors import DatasetError
 from ..cache.geometry import View
 from ..cache.reader import Cache
 from ..cache.schema import Sample
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 Box = tuple[float, float, float, float]
 

@@ -19,7 +19,6 @@ from textual.screen import Screen
 
 from . import keys, messages
 from .cells import in_cells
-from .frames import written
 from .keyboard import Keyboard
 from .keymap import keymap
 from .ordering import default_key
@@ -29,6 +28,7 @@ from .parts.judging import Judging
 from .parts.keeping import Keeping
 from .parts.listing import Listing
 from .parts.panels import Panels
+from .parts.pixels import Pixels
 from .parts.words import Words
 from .process import end_with_terminal, exit_on_signals
 from .widgets.board import BoardView
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from .graphics.encoder import Encoder
-    from .graphics.painter import Painter
     from .runs import Runs
     from .settings import Settings
     from .terminal.modes import Terminal
@@ -59,7 +57,6 @@ if TYPE_CHECKING:
 LEAST_WIDTH: Final = 60
 LEAST_HEIGHT: Final = 16
 _TERMINAL_CHECK: Final = 2.0  # seconds
-_PIXELS: Final = frozenset({"kitty", "iterm2", "sixel"})
 
 
 class BrowserScreen(Screen[None], inherit_bindings=False):
@@ -98,7 +95,7 @@ class BrowserApp(App[None], inherit_bindings=False):
         self.reopen = reopen
         self.keys = keys.mapped(keymap(settings, keys.BINDINGS, {keys.ALWAYS.key}))
         self._bindings = BindingsMap([keys.ALWAYS, *(binding for binding in self.keys if binding.key)])
-        self.painter = _painter(terminal)
+        self.pixels = Pixels(self, terminal)
         self.finding = Finding(self, settings.filter)
         self.judging = Judging(self)
         self.keeping = Keeping(self)
@@ -136,7 +133,7 @@ class BrowserApp(App[None], inherit_bindings=False):
         self.list = SampleList(lambda: self.runs, self.judging.sign, lambda index: index in self.keeping.marked)
         self.help_panel = Help(self.keys)
         self.chooser = Chooser()
-        self.board = BoardView(self.painter)
+        self.board = BoardView(self.pixels.painter)
         self.details = Details()
         self.caption = Caption()
         self.status = StatusLine()
@@ -164,8 +161,7 @@ class BrowserApp(App[None], inherit_bindings=False):
         self.status.monochrome = self.no_color
         self.list.focus()
         self.call_after_refresh(self.listing.sort)
-        self.app_suspend_signal.subscribe(self, lambda _: self._leave_pixels())
-        self.app_resume_signal.subscribe(self, lambda _: self._repaint())
+        self.app_resume_signal.subscribe(self, lambda _: self.pixels.come_back())
         if not self.is_headless:
             self.set_interval(_TERMINAL_CHECK, lambda: end_with_terminal(self))
         self.call_after_refresh(self.desk.watch)
@@ -182,36 +178,14 @@ class BrowserApp(App[None], inherit_bindings=False):
             if isinstance(message, events.Key):
                 self.post_message(message)
 
-    def encoder(self) -> Encoder | None:
-        """Return what makes real pixels, or None where pictures are cells; called by a worker."""
-        if self.painter is None:
-            return None
-        from .graphics.encoder import Encoder  # noqa: PLC0415 (imports Pillow: not before the first frame)
-
-        # Over SSH a third of the bytes is worth more than the last shade of a colour.
-        return Encoder(
-            self.terminal, background=self.board.background_colors[1].rgb, frugal="SSH_CONNECTION" in os.environ
-        )
-
-    @property
-    def cell(self) -> tuple[int, int]:
-        """Width and height of a cell in pixels, as pictures are fitted to it; half blocks are square."""
-        return (1, 2) if self.painter is None else self.terminal.cell
-
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Write a frame, and tell the board what it has written over."""
+        """Write a frame."""
         super()._display(screen, renderable)
-        if self.painter is not None and self.board.is_attached:
-            self.board.touched(written(renderable))
+        self.pixels.note_frame(renderable)
 
-    def _leave_pixels(self) -> None:
-        if self.painter is not None and self._driver is not None:
-            self._driver.write(self.painter.leave())
-
-    def _repaint(self) -> None:
-        if self.painter is not None:
-            self.painter.forget()
-        self.refresh(layout=True)
+    def on_resize(self) -> None:
+        """Fit the pictures to letters of another size."""
+        self.pixels.note_size()
 
     def complain(self, title: str, problem: str) -> None:
         """Say that something did not work."""
@@ -354,14 +328,6 @@ class BrowserApp(App[None], inherit_bindings=False):
     @on(messages.CannotGoOn)
     def _end(self, message: messages.CannotGoOn) -> None:
         self.exit(return_code=2, message=message.problem)
-
-
-def _painter(terminal: Terminal) -> Painter | None:
-    if terminal.mode not in _PIXELS:
-        return None
-    from .graphics.painter import painter_for  # noqa: PLC0415 (only where the terminal shows pixels)
-
-    return painter_for(terminal)
 
 
 def _theme(settings: Settings, terminal: Terminal, available: Collection[str]) -> str:

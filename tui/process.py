@@ -51,9 +51,9 @@ def run(app: BrowserApp) -> int:
 
 def _free_pictures(app: BrowserApp) -> None:
     """Let the terminal forget the pictures that were sent to it, whichever way the browser ended."""
-    if app.painter is not None:
+    if app.pixels.painter is not None:
         with contextlib.suppress(OSError):
-            print(app.painter.leave(), end="", file=sys.__stderr__, flush=True)
+            print(app.pixels.painter.leave(), end="", file=sys.__stderr__, flush=True)
 
 
 def exit_on_signals(app: BrowserApp) -> None:

@@ -51,19 +51,20 @@ def run(args: argparse.Namespace) -> int:
     remember_cache(folder)
     report(folder)
     print(grounding_lines(folder, recipe.BUNDLE / recipe.INSTANCES)[0])
-    _classify(folder.with_name(f"{folder.name}-zeroshot"), fresh=args.fresh)
+    _classify(folder, fresh=args.fresh)
     if args.no_browse:
         return 0
     print("the same list again: hw3-browse --sort clipscore", file=sys.stderr)
     return subprocess.call([sys.executable, "-m", "hw3_browse.tui.cli", str(folder), "--sort", "clipscore"])  # noqa: S603
 
 
-def _classify(folder: Path, *, fresh: bool) -> None:
-    """The assignment's problem 1 beside the captions: pictures of single things by three prompts."""
+def _classify(captions: Path, *, fresh: bool) -> None:
+    """The assignment's problem 1 beside the cache of captions: pictures of single things by three prompts."""
     from ...cache.zeroshot import ZeroShotRun  # noqa: PLC0415
     from ..demo.classifying import classify_things  # noqa: PLC0415
 
-    with ZeroShotRun.open(classify_things(folder, fresh=fresh)) as found:
+    folder, things = (captions.with_name(f"{captions.name}-{what}") for what in ("zeroshot", "things"))
+    with ZeroShotRun.open(classify_things(folder, things, fresh=fresh)) as found:
         print(f"zero-shot: {len(found)} pictures of {len(found.labels)} things, {folder}")
         print_table(found)
 

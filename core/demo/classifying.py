@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from ...cache.errors import CacheError
-from ...cache.places import caches_dir
 from ...cache.schema import MANIFEST_FILE
 from ...cache.zeroshot import ZeroShotRun
 from . import portraits, recipe
@@ -18,22 +17,17 @@ from . import portraits, recipe
 PROMPTS: Final = ("This is a photo of {object}", "This is a {object} image.", "No {object}, no score.")
 
 
-def things_dir() -> Path:
-    """Where the pictures are drawn: `val/` and `id2label.json`, in the assignment's layout."""
-    return caches_dir().parent / "demo-things"
-
-
-def classify_things(folder: Path, *, fresh: bool = False) -> Path:
+def classify_things(folder: Path, things: Path, *, fresh: bool = False) -> Path:
     """Draw the pictures and classify them, what is done already excepted; `folder`.
 
     Args:
         folder: Of the run; another zero-shot run there is replaced.
+        things: Of the pictures: gets `val/` and `id2label.json`, in the assignment's layout.
         fresh: Do both again.
 
     Raises:
         CacheError: `folder` holds something else, or the disk refuses.
     """
-    things = things_dir()
     labels = things / portraits.LABELS
     if fresh or not _is_newer(labels, Path(portraits.__file__)):
         portraits.write_portraits(things, recipe.SEED)

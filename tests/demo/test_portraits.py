@@ -13,7 +13,7 @@ from hw3_browse.cache.zeroshot import ZeroShotRun
 from hw3_browse.core import store
 from hw3_browse.core.datasets import load_image
 from hw3_browse.core.demo import portraits
-from hw3_browse.core.demo.classifying import PROMPTS, classify_things, things_dir
+from hw3_browse.core.demo.classifying import PROMPTS, classify_things
 from hw3_browse.core.demo.recipe import SEED
 from hw3_browse.core.demo.scenes import SPLITS
 from hw3_browse.core.demo.things import THINGS
@@ -34,16 +34,15 @@ def test_no_scene_shares_their_random_states() -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of the demo, in a data folder of its own."""
+    """The run of the demo, in a folder of its own."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(home))
         patch.setattr(store, "kept_dir", lambda: home / "kept")
-        return classify_things(home / "run")
+        return classify_things(home / "run", home / "things")
 
 
 def test_the_assignment_s_layout(made: Path) -> None:
-    things = made.parent / "hw3-browse" / "demo-things"
+    things = made.parent / "things"
     names = json.loads((things / "id2label.json").read_text())
     assert list(names.values()) == [thing.name for thing in THINGS]
     files = sorted((things / "val").iterdir())
@@ -70,13 +69,12 @@ def test_three_prompts_give_three_accuracies(made: Path) -> None:
 def test_it_is_made_once_and_again_when_asked(
     made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(made.parent))
     monkeypatch.setattr(store, "kept_dir", lambda: made.parent / "kept")
     before = (made / "manifest.json").stat().st_mtime_ns
-    classify_things(made)
+    classify_things(made, made.parent / "things")
     assert (made / "manifest.json").stat().st_mtime_ns == before
     assert capsys.readouterr().err == ""
     later = before + 10**9
-    os.utime(things_dir() / "id2label.json", ns=(later, later))  # drawn anew: the run is old
-    classify_things(made)
+    os.utime(made.parent / "things" / "id2label.json", ns=(later, later))  # drawn anew: the run is old
+    classify_things(made, made.parent / "things")
     assert (made / "manifest.json").stat().st_mtime_ns != before

@@ -169,7 +169,7 @@ class Desk:
         """Use a theme now and at the next start."""
         self._app.theme = name
         self.remember(theme=name)
-        if self._app.painter is not None:
+        if self._app.pixels.painter is not None:
             self._app.call_after_refresh(self._app.panels.develop_anew)
 
     def remember(self, **changes: str | float) -> None:
@@ -254,6 +254,7 @@ class Desk:
 
     def suspend(self) -> None:
         """Go to the shell."""
+        self._app.pixels.leave()  # here, since Textual's signal arrives after the stop
         self._app.action_suspend_process()
 
 

@@ -182,7 +182,7 @@ class Panels:
             self.map_shown,
             self.sheet,
             (columns, lines),
-            app.cell,
+            app.pixels.cell,
             self.colormap,
             self.opacity,
             app.no_color,
@@ -253,7 +253,7 @@ class Panels:
     def _room(self) -> Darkroom:
         from ..darkroom import Darkroom  # noqa: PLC0415
 
-        self._darkroom = self._darkroom or Darkroom(self._app.runs, self._app.encoder())
+        self._darkroom = self._darkroom or Darkroom(self._app.runs, self._app.pixels.encoder())
         return self._darkroom
 
     def take(self, message: messages.Developed) -> None:
