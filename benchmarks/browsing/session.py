@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 QUIET: Final = 0.4  # seconds without a byte: the answer is complete; a blinking cursor comes after 0.5
-PATIENCE: Final = 120.0
+PATIENCE: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,12 @@ class Session:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Quit the program, and read what it still writes; kill it where something went wrong."""
-        if kind is not None:
-            os.kill(self._child, signal.SIGKILL)
         os.write(self._file, b"q")
+        deadline = time.monotonic() + (PATIENCE if kind is None else 0)
         with contextlib.suppress(OSError):
-            while select.select([self._file], [], [], PATIENCE)[0] and os.read(self._file, 1 << 16):
-                pass
+            while time.monotonic() < deadline and select.select([self._file], [], [], 1)[0]:
+                os.read(self._file, 1 << 16)
+            os.kill(self._child, signal.SIGKILL)
         os.waitpid(self._child, 0)
         os.close(self._file)
 
@@ -127,8 +127,11 @@ class Session:
             answer += self._read(PATIENCE)
             last = time.monotonic()
             first = first or last - began
-            if mark and marked is None and mark.encode() in answer[before:]:
-                marked = last - began
+            if mark and marked is None:
+                if mark.encode() in answer[before:]:
+                    marked = last - began
+                elif last - began > PATIENCE:
+                    raise TimeoutError(f"{keys!r} did not bring {mark!r} in {PATIENCE:.0f} seconds")
         size, cpu = len(answer), self.cpu() - cpu
         return Answer(first or math.nan, last - began, marked or math.nan, size, cpu)
 

@@ -274,6 +274,7 @@ class Panels:
     def show_nothing(self) -> None:
         """The filter has left no picture."""
         self.wanted = None
+        self._app.words.show_nothing()
         self.show_problem("nothing is left by the filter: Backspace clears it")
 
     def show_problem(self, problem: str) -> None:

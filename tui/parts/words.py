@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.content import Content
+
 from .. import marking
 from ..units import Unit, units_of
 from ..widgets.caption import Entry
@@ -68,6 +70,13 @@ class Words:
     def forget(self) -> None:
         """The cache was opened again: what was read may have changed."""
         self._index, self._samples = None, ()
+
+    def show_nothing(self) -> None:
+        """No picture is selected."""
+        self.forget()
+        self._app.caption.entries = ()
+        self._app.details.clear()
+        self._app.status.state = Content("")
 
     def take(self, message: messages.SampleRead) -> None:
         """Show the texts of a picture, unless another one has been selected meanwhile."""

@@ -146,10 +146,15 @@ class BoardView(Widget):
         left, top = _margins(tile, finished)
         if not top <= y < top + finished.height:
             return [Segment(" " * columns, background)]
-        # Without a style a cell keeps the terminal's own background, under which pictures may lie.
-        middle = [Segment(" " * finished.width)] if finished.plate is not None else list(finished.strips[y - top])
+        middle = [self._window(finished.width)] if finished.plate is not None else list(finished.strips[y - top])
         right = columns - left - finished.width
         return [Segment(" " * left, background), *middle, Segment(" " * right, background)]
+
+    def _window(self, width: int) -> Segment:
+        """Return the cells in which pixels are seen."""
+        if self._painter is not None and self._painter.beneath:
+            return Segment(" " * width)  # with the terminal's own background, under which pictures lie
+        return Segment(" " * width, self.rich_style)
 
     # -- Pixels ----------------------------------------------------------------------------------------------------
 

@@ -43,6 +43,11 @@ class Details(VerticalScroll, can_focus=False):
         self.redraw()
         self.scroll_home(animate=False)
 
+    def clear(self) -> None:
+        """Show nothing."""
+        self._samples = ()
+        self._text.update("")
+
     def show_order(self, sorted_by: str) -> None:
         """Show the same sample in another order."""
         self._sorted_by = sorted_by

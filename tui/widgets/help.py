@@ -9,6 +9,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from ..flow import flow
 from ..formats import MUTED
 from ..keys import sections
 
@@ -35,24 +36,31 @@ class Help(VerticalScroll, can_focus=False):
     def __init__(self, bindings: Sequence[Binding]) -> None:
         super().__init__()
         self._keys = bindings
+        self._text = Static()
 
     def compose(self) -> ComposeResult:
         """Hold one text."""
-        yield Static(explain(self._keys))
+        yield self._text
+
+    def on_resize(self) -> None:
+        """Set the lines anew."""
+        self._text.update(explain(self._keys, self.scrollable_content_region.width))
 
 
-def explain(bindings: Sequence[Binding]) -> Content:
-    """Return the help as text."""
+def explain(bindings: Sequence[Binding], width: int) -> Content:
+    """Return the help as text, in lines of so many cells: what the keys do stands in a column of its own."""
     keys = [
         (heading, [(key.key_display or key.key, key.tooltip) for key in own]) for heading, own in sections(bindings)
     ]
-    width = max(cell_len(shown) for _, entries in keys for shown, _ in entries)
+    indent = max(cell_len(shown) for _, entries in keys for shown, _ in entries) + 3
     lines = [Content.styled(_HINT, MUTED)]
     for heading, entries in keys:
         lines.append(Content.styled(heading, "bold $text-accent"))
-        lines += [
-            Content.assemble((f" {shown}{' ' * (width - cell_len(shown))}  ", "bold"), meaning)
-            for shown, meaning in entries
-        ]
+        for shown, meaning in entries:
+            left = f" {shown}"
+            for line in flow(meaning.split(), width - indent):
+                text = " ".join(placed.text for placed in line)
+                lines.append(Content.assemble((left + " " * (indent - cell_len(left)), "bold"), text))
+                left = ""
     lines += [Content(""), Content.styled(_MOUSE, MUTED)]
     return Content("\n").join(lines)

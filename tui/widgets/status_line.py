@@ -43,6 +43,8 @@ class StatusLine(Widget):
         steps = [round(step * (LEVELS - 1) / (_RAMP - 1)) for step in range(_RAMP)]
         colours = table("gray" if self.monochrome else self.colormap)
         shades = [colours[step] for step in steps]
-        ramp = [("█", f"rgb({red},{green},{blue})") for red, green, blue in shades]
+        # Backgrounds look the same in every font, but without colours there are none.
+        text, ground = ("█", "") if self.monochrome else (" ", "on ")
+        ramp = [(text, f"{ground}rgb({red},{green},{blue})") for red, green, blue in shades]
         low, high = (formats.percent(share) for share in self.span)
         return Content.assemble((f"{low} ", MUTED), *ramp, (f" {high} a patch ", MUTED))
