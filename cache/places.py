@@ -35,7 +35,7 @@ def config_file() -> Path:
 
 
 def last_cache() -> Path | None:
-    """Return the cache that was written or opened last; None when there is none or its folder is gone."""
+    """Return the cache that was written last; None when there is none or its folder is gone."""
     try:
         recorded = (state_dir() / _LAST).read_bytes().rstrip(b"\n")
         folder = Path(os.fsdecode(recorded))

@@ -1,4 +1,4 @@
-"""What the browser remembers from one run to the next without being told to: the theme, the colours of the maps.
+"""What the browser remembers from one run to the next without being told to: the theme, the maps' look.
 
 It is a convenience: a file that is damaged, too large or not writable counts as nothing remembered.
 """

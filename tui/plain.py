@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .runs import Runs
 
     Opinions = Sequence[Mapping[str, Judgement]]
-    """For each run its judgements by path, or None where nobody has judged."""
+    """For each run its judgements by path; empty where nobody has judged."""
 
 _WIDEST_NAME: Final = 32
 _WIDEST_CAPTION: Final = 60

@@ -189,6 +189,19 @@ def test_files_that_are_named_exist() -> None:
         assert list(ROOT.glob(name)), name
 
 
+def test_the_map_of_modules_is_that_of_the_tree() -> None:
+    named: dict[str, set[str]] = {}
+    for top, rows in re.findall(r"^\| (\w+)/ \| job \|\n((?:\|.*\n)+)", PAGES["architecture.md"], re.MULTILINE):
+        cells = re.findall(r"^\| (.+?) \|", rows, re.MULTILINE)
+        named[top] = {name for cell in cells for name in re.findall(r"`([\w/]+)`", cell)}
+        assert all((ROOT / top / (name if name.endswith("/") else f"{name}.py")).exists() for name in named[top])
+    assert named.keys() == {"cache", "core", "tui"}
+    for top, names in named.items():
+        there = {f"{file.parent.name}/" for file in (ROOT / top).glob("*/__init__.py")}
+        there |= {file.stem for file in (ROOT / top).glob("*.py") if not file.stem.startswith("__")}
+        assert there - names == set(), f"docs/architecture.md does not name these of {top}/"
+
+
 def test_an_install_has_every_package() -> None:
     """`pip install .` copies what pyproject.toml lists, unlike the editable install of `make`."""
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-dir"]
