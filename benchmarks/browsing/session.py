@@ -72,8 +72,9 @@ class Session:
         os.write(self._file, b"q")
         deadline = time.monotonic() + (PATIENCE if kind is None else 0)
         with contextlib.suppress(OSError):
-            while time.monotonic() < deadline and select.select([self._file], [], [], 1)[0]:
-                os.read(self._file, 1 << 16)
+            while time.monotonic() < deadline:
+                if select.select([self._file], [], [], 1)[0]:
+                    os.read(self._file, 1 << 16)  # fails when the program has ended
             os.kill(self._child, signal.SIGKILL)
         os.waitpid(self._child, 0)
         os.close(self._file)
