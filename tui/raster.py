@@ -7,7 +7,8 @@ w x h pixels takes w cells in h / 2 lines. Pure functions of arrays; the worker 
 from __future__ import annotations
 
 import io
-from functools import lru_cache
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,12 +16,16 @@ from PIL import Image, UnidentifiedImageError
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
-from textual.strip import Strip
 
 from ..cache.errors import CacheDamaged
+from . import escapes
+from .strips import WrittenStrip
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+    from textual.strip import Strip
 
 UPPER_HALF: Final = "▀"
 OPACITY: Final = 0.5
@@ -105,35 +110,27 @@ def half_blocks(pixels: NDArray[np.uint8]) -> list[Strip]:
 
     Below an odd last row of pixels the terminal's own background stays.
     """
-    rounded = np.minimum((pixels.astype(np.uint32) + _STEP // 2) // _STEP * _STEP, 255)
-    packed = (rounded[..., 0] << 16) | (rounded[..., 1] << 8) | rounded[..., 2]
-    height = len(packed)
-    return [_line(packed[y], packed[y + 1] if y + 1 < height else None) for y in range(0, height, 2)]
+    rounded = np.minimum((pixels.astype(np.uint16) + _STEP // 2) // _STEP * _STEP, 255).astype(np.uint8)
+    even = len(rounded) // 2 * 2
+    lines = [*_lines(rounded[:even:2], rounded[1:even:2])]
+    return lines if even == len(rounded) else [*lines, *_lines(rounded[even:], None)]
 
 
-def _line(upper: NDArray[np.uint32], lower: NDArray[np.uint32] | None) -> Strip:
-    """Return one line of cells; neighbours of equal colours are one segment."""
-    width = len(upper)
-    changed = upper[1:] != upper[:-1]
+def _lines(uppers: NDArray[np.uint8], lowers: NDArray[np.uint8] | None) -> Iterator[Strip]:
+    """Yield lines of cells: rounded colours [lines, width, 3] of the upper halves, and of the lower ones if any."""
+    for line, text in enumerate(escapes.half_blocks(uppers, lowers)):
+        upper, lower = uppers[line], None if lowers is None else lowers[line]
+        yield WrittenStrip(text, partial(_segments, upper, lower), len(upper))
+
+
+def _segments(upper: NDArray[np.uint8], lower: NDArray[np.uint8] | None) -> Iterator[Segment]:
+    """Yield one line of cells; neighbours of equal colours are one segment."""
+    changed = (upper[1:] != upper[:-1]).any(-1)
     if lower is not None:
-        changed |= lower[1:] != lower[:-1]
+        changed |= (lower[1:] != lower[:-1]).any(-1)
     starts = [0, *(np.flatnonzero(changed) + 1).tolist()]
-    tops = upper[starts].tolist()
-    bottoms = [None] * len(starts) if lower is None else lower[starts].tolist()
-    segments = [
-        Segment((" " if top == bottom else UPPER_HALF) * (end - start), _style(top, bottom))
-        for start, end, top, bottom in zip(starts, [*starts[1:], width], tops, bottoms, strict=True)
-    ]
-    return Strip(segments, width)
-
-
-@lru_cache(maxsize=1 << 15)
-def _style(top: int, bottom: int | None) -> Style:
-    if top == bottom:
-        return Style(bgcolor=_colour(top))
-    return Style(color=_colour(top), bgcolor=None if bottom is None else _colour(bottom))
-
-
-@lru_cache(maxsize=1 << 13)
-def _colour(packed: int) -> Color:
-    return Color.from_rgb(packed >> 16, packed >> 8 & 255, packed & 255)
+    for start, end in pairwise([*starts, len(upper)]):
+        top = Color.from_rgb(*upper[start].tolist())
+        bottom = None if lower is None else Color.from_rgb(*lower[start].tolist())
+        glyph = " " if top == bottom else UPPER_HALF
+        yield Segment(glyph * (end - start), Style(color=None if top == bottom else top, bgcolor=bottom))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from browsing import press, row, rows, running, settle, shown
 from fakes import fake_plan, fake_row, make_cache
+from textual.geometry import Offset
 
 from hw3_browse.cache.live import open_cache
 from hw3_browse.cache.reader import Cache
@@ -38,7 +39,7 @@ async def test_two_runs_side_by_side(two: tuple[Path, Path]) -> None:
         async with running(one, other, size=(160, 50)) as (app, pilot):
             assert "a one, b other" in app.title_bar.run
             head = str(app.query_one(ListHead).render())
-            assert all(name in head for name in ("clipscore", "diff.clipscore", "b.clipscore"))
+            assert head.split() == ["rank", "clipscore", "↓", "diff", "b", "caption"]
             assert [tile.run for tile in app.board.tiles] == [0, 1]
             texts = [" ".join(entry.texts) for entry in app.caption.entries]
             assert sorted(texts)[0] in {*FIRST, *SECOND}
@@ -115,3 +116,33 @@ async def test_a_running_precompute(tmp_path: Path) -> None:
             assert not app.runs.is_live  # the finished cache was opened at once
             assert app.runs.path(app.listing.index or 0) == path
             assert "8 pictures" in app.title_bar.run
+
+
+async def test_another_run_may_have_fewer_layers_and_heads(two: tuple[Path, Path]) -> None:
+    """What is chosen in one run is the nearest in the other, and comes back."""
+    with Cache.open(two[0]) as one, Cache.open(two[1]) as other:
+        async with running(one, other, size=(160, 50)) as (app, pilot):
+            await press(app, pilot, "v", "right", "]", "]", "v")
+            assert "layer 2/2" in app.status.state.plain
+            await press(app, pilot, "A")
+            assert len(app.board.tiles) == 2 * (2 + 3)
+            await press(app, pilot, "{", "v")  # the third head; the other run has two
+            assert "layer 3/3, head 2" in app.status.state.plain
+            assert app.board.shown is not None
+            assert app.board.shown.request.head == 1
+            await press(app, pilot, "v")
+            assert "layer 2/2, head 3" in app.status.state.plain
+
+
+async def test_a_click_on_the_other_run_selects_its_word(two: tuple[Path, Path]) -> None:
+    with Cache.open(two[0]) as one, Cache.open(two[1]) as other:
+        async with running(one, other, size=(160, 50)) as (app, pilot):
+            while one.caption(app.runs.at(0, app.listing.index or 0)) != FIRST[0]:
+                await press(app, pilot, "j")
+            await press(app, pilot, "right", "right")  # "dog", the third word of the other's caption
+            rect = app.board.tiles[1].rect
+            await pilot.click(app.board, offset=Offset(rect.x + 2, rect.y + 2))
+            await settle(app, pilot)
+            assert app.words.run == 1
+            assert app.words.selected is not None
+            assert app.words.selected.text == "dog"

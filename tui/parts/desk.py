@@ -89,6 +89,7 @@ class Desk:
         """Close the typed line."""
         self._app.screen.remove_class("-asking")
         self._app.prompt.close()
+        self._app.finding.point_at(None)
         self._app.screen.set_focus(self._app.list)
 
     def ask_letter(self, what: str, then: Callable[[str], None]) -> None:

@@ -37,6 +37,7 @@ class Finding:
         self._search = ""
         self._expression = expression
         self._filter: Query | None = parse(expression, self.fields) if expression else None
+        self.problem: Content | None = None  # where the filter that is typed is wrong
 
     @property
     def fields(self) -> Fields:
@@ -79,9 +80,9 @@ class Finding:
                 query = parse(text, self.fields) if text.strip() else None
             except QueryError as error:
                 self._use(*before)  # what was readable half-way ("clip" of "clipscore < 1") meant something else
-                self._point_at(error)
+                self.point_at(error)
                 return False
-            self._app.panels.show_state()
+            self.point_at(None)
             self._use(text.strip(), query)
             return True
 
@@ -101,13 +102,16 @@ class Finding:
             self._expression, self._filter = expression, query
             self._app.listing.sort()
 
-    def _point_at(self, error: QueryError) -> None:
-        """Put carets under the spot; the typed line is right below."""
-        before = self._app.prompt.cells_before(error.position)
-        carets = "v" * max(1, error.length)
-        self._app.status.state = Content.assemble(
-            " " * max(0, before - 1), (carets, "bold $text-error"), (f" {in_cells(error.problem)}", MUTED)
-        )
+    def point_at(self, error: QueryError | None) -> None:
+        """Put carets above the spot; the typed line is right below. None: nothing is wrong any more."""
+        self.problem = None
+        if error is not None:
+            before = self._app.prompt.cells_before(error.position)
+            carets = "v" * max(1, error.length)
+            self.problem = Content.assemble(
+                " " * max(0, before - 1), (carets, "bold $text-error"), (f" {in_cells(error.problem)}", MUTED)
+            )
+        self._app.panels.show_state()
 
     def clear(self) -> None:
         """Show the whole run again."""

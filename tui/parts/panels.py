@@ -50,6 +50,7 @@ class Panels:
         self.colormap = app.settings.colormap
         self.opacity = app.settings.opacity
         self.sheet: Sheet = ""
+        self._pages = (0, 1)  # the one that is shown, and how many there are
         self._pins: dict[tuple[int, int], tuple[Focus, ...]] = {}
         self.wanted: Wanted | None = None
         self.timer: Timer | None = None
@@ -265,6 +266,10 @@ class Panels:
         finished = message.prints[chosen]
         self._app.status.span = None if finished is None else finished.span
         self._app.status.colormap = self.colormap
+        pages = message.board.page, message.board.pages
+        if pages != self._pages:
+            self._pages = pages
+            self.show_state()
 
     def fail(self, message: messages.NotDeveloped) -> None:
         """Say why there is no picture."""
@@ -283,14 +288,21 @@ class Panels:
         self._app.status.span = None
 
     def show_state(self) -> None:
-        """Say in the status line what the selected map shows."""
+        """Say in the status line what the selected map shows, unless it points at a wrong filter."""
         words = self._app.words
-        if not words.is_read:
+        if self._app.finding.problem is not None:
+            self._app.status.state = self._app.finding.problem
             return
+        if not words.is_read:
+            if self._app.listing.index is None:
+                self._app.status.state = Content("")
+            return
+        page, pages = self._pages
+        turned = f"  page {page + 1}/{pages}" if pages > 1 else ""
         unit = words.selected
         if unit is None:
             text = "no word selected (<BOS>)" if words.units else ""
-            self._app.status.state = Content.styled(text, MUTED)
+            self._app.status.state = Content.styled(text + turned, MUTED)
             return
         pieces = " + ".join(f"{text} {formats.percent(share)}" for text, share in unit.pieces)
         head = f"head {self.head + 1}" if isinstance(self.head, int) else f"{self.head} of heads"
@@ -299,4 +311,5 @@ class Panels:
             (f"  {pieces}" if len(unit.pieces) > 1 else f"  {pieces.rpartition(' ')[2]}", MUTED),
             f"  layer {self.layer + 1}/{self._shape.layers}, {head}" if self.map_shown else "  map off (m)",
             (f"  {len(self.pins)} pinned" if self.pins else "", MUTED),
+            (turned, MUTED),
         )

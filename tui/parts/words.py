@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.content import Content
-
 from .. import marking
 from ..units import Unit, units_of
 from ..widgets.caption import Entry
@@ -76,7 +74,7 @@ class Words:
         self.forget()
         self._app.caption.entries = ()
         self._app.details.clear()
-        self._app.status.state = Content("")
+        self._app.panels.show_state()
 
     def take(self, message: messages.SampleRead) -> None:
         """Show the texts of a picture, unless another one has been selected meanwhile."""

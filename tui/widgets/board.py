@@ -7,7 +7,7 @@ frame has rewritten, so that nothing is sent twice.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from rich.cells import set_cell_size
 from rich.segment import Segment
@@ -17,9 +17,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets._toast import Toast
 
+from ..strips import StripRow
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.style import Style
     from textual import events
 
     from ..graphics.painter import Painter
@@ -57,9 +60,9 @@ class BoardView(Widget):
         self._painter = painter
         self._tiles: tuple[Tile, ...] = ()
         self._prints: tuple[Print | None, ...] = ()
-        self._pages = ""
         self._problem = ""
         self._will_paint = False
+        self._lines: dict[int, Strip] = {}
 
     @property
     def area(self) -> tuple[int, int]:
@@ -81,9 +84,7 @@ class BoardView(Widget):
         """Show pictures; one that is not ready yet is left empty, unless its place shows one already."""
         old, self._tiles, self._problem = self._tiles, board.tiles, ""
         before, self._prints = self._prints, tuple(prints)
-        pages = f" page {board.page + 1}/{board.pages} " if board.pages > 1 else ""
-        if [tile.rect for tile in old] != [tile.rect for tile in board.tiles] or not before or pages != self._pages:
-            self._pages = pages
+        if [tile.rect for tile in old] != [tile.rect for tile in board.tiles] or not before:
             self.refresh()
             return
         for place, tile in enumerate(board.tiles):
@@ -100,7 +101,7 @@ class BoardView(Widget):
 
     def fail(self, problem: str) -> None:
         """Show one line of text instead of pictures."""
-        self._tiles, self._prints, self._pages, self._problem = (), (), "", problem
+        self._tiles, self._prints, self._problem = (), (), problem
         self.refresh()
 
     def on_resize(self) -> None:
@@ -116,45 +117,61 @@ class BoardView(Widget):
 
     # -- Cells -----------------------------------------------------------------------------------------------------
 
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Draw lines again."""
+        for y in {y for region in regions for y in region.line_range} if regions else tuple(self._lines):
+            self._lines.pop(y, None)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return lines as they are: Textual's own way takes each picture apart, for borders that there are not."""
+        return [self._line(y).crop(crop.x, crop.right) for y in crop.line_range]
+
+    def _line(self, y: int) -> Strip:
+        found = self._lines.get(y)
+        if found is None or found.cell_length != self.size.width:
+            found = self.render_line(y)
+            for line_filter in self.get_line_filters():
+                found = found.apply_filter(line_filter, self.background_colors[1])
+            self._lines[y] = found
+        return found
+
     def render_line(self, y: int) -> Strip:
         """Return a line of the panel."""
         width, height = self.size
         background = self.rich_style
         if not self._tiles:
             text = self._problem[:width].center(width) if y == height // 2 else " " * width
-            return Strip([Segment(text, background)])
-        segments: list[Segment] = []
+            return Strip([Segment(text, background)], width)
+        parts: list[Strip] = []
         x = 0
         for tile, finished in zip(self._tiles, self._prints, strict=True):
             if tile.rect.y <= y < tile.rect.y + tile.rect.lines:
-                segments.append(Segment(" " * (tile.rect.x - x), background))
-                segments += self._tile_line(tile, finished, y - tile.rect.y)
+                parts.append(Strip.blank(tile.rect.x - x, background))
+                parts += self._tile_line(tile, finished, y - tile.rect.y, background)
                 x = tile.rect.x + tile.rect.columns
-        if self._pages and y == height - 1:
-            segments.append(Segment(self._pages[: max(0, width - x)], self.get_component_rich_style("board--label")))
-        return Strip(segments).adjust_cell_length(width, background)
+        return StripRow([*parts, Strip.blank(width - x, background)])
 
-    def _tile_line(self, tile: Tile, finished: Print | None, y: int) -> list[Segment]:
-        columns, background = tile.rect.columns, self.rich_style
+    def _tile_line(self, tile: Tile, finished: Print | None, y: int, background: Style) -> list[Strip]:
+        columns = tile.rect.columns
         if tile.label:
             if y == 0:
-                name = "board--selected" if tile.selected else "board--label"
-                return [Segment(set_cell_size(_label(tile), columns), self.get_component_rich_style(name))]
+                style = self.get_component_rich_style("board--selected" if tile.selected else "board--label")
+                return [Strip([Segment(set_cell_size(_label(tile), columns), style)], columns)]
             y -= 1
         if finished is None:
-            return [Segment(" " * columns, background)]
+            return [Strip.blank(columns, background)]
         left, top = _margins(tile, finished)
         if not top <= y < top + finished.height:
-            return [Segment(" " * columns, background)]
-        middle = [self._window(finished.width)] if finished.plate is not None else list(finished.strips[y - top])
+            return [Strip.blank(columns, background)]
+        if finished.plate is None:
+            middle = finished.strips[y - top]
+        else:
+            # Under the pixels: the terminal's own background, where they lie beneath the cells.
+            is_beneath = self._painter is not None and self._painter.beneath
+            middle = Strip.blank(finished.width, None if is_beneath else background)
         right = columns - left - finished.width
-        return [Segment(" " * left, background), *middle, Segment(" " * right, background)]
-
-    def _window(self, width: int) -> Segment:
-        """Return the cells in which pixels are seen."""
-        if self._painter is not None and self._painter.beneath:
-            return Segment(" " * width)  # with the terminal's own background, under which pictures lie
-        return Segment(" " * width, self.rich_style)
+        return [Strip.blank(left, background), middle, Strip.blank(right, background)]
 
     # -- Pixels ----------------------------------------------------------------------------------------------------
 
@@ -210,9 +227,9 @@ def _label(tile: Tile) -> str:
 
 
 def _margins(tile: Tile, finished: Print) -> tuple[int, int]:
-    """Return the cells left of a picture and the lines above it, in the middle of its place."""
-    lines = tile.rect.lines - (1 if tile.label else 0)
-    return max(0, (tile.rect.columns - finished.width) // 2), max(0, (lines - finished.height) // 2)
+    """Return the cells left of a picture and the lines above it: in the middle of its place, or below its label."""
+    top = 0 if tile.label else max(0, (tile.rect.lines - finished.height) // 2)
+    return max(0, (tile.rect.columns - finished.width) // 2), top
 
 
 def _has_plate(finished: Print | None) -> bool:

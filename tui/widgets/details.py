@@ -32,6 +32,7 @@ class Details(VerticalScroll, can_focus=False):
         self._standings: tuple[Standing, ...] = ()
         self._sorted_by = ""
         self._text = Static()
+        self._height = 0
 
     def compose(self) -> ComposeResult:
         """Hold one text."""
@@ -79,4 +80,7 @@ class Details(VerticalScroll, can_focus=False):
             describing.tokens(self._samples[0], width),
         ]
         lines = [line for block in blocks if block for line in (*block, Content(""))]
-        self._text.update(Content("\n").join(lines[:-1]))
+        # Where the text stays as high as it was, the screen needs no new layout: that is a third of a key's time.
+        height = len(lines) if all(line.cell_length <= width for line in lines) else 0  # 0: lines are wrapped
+        self._text.update(Content("\n").join(lines[:-1]), layout=not height or height != self._height)
+        self._height = height

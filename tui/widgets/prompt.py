@@ -103,7 +103,7 @@ class Prompt(Horizontal):
 
     def cells_before(self, position: int) -> int:
         """Return the cells between the left edge and a character of the text, for a caret above it."""
-        return self._label.size.width + cell_len(self._input.value[:position])
+        return self._label.size.width + cell_len(self._input.value[:position]) - self._input.scroll_offset.x
 
     @on(Input.Changed)
     def _tell(self, message: Input.Changed) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual.cache import LRUCache
+from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -22,7 +23,7 @@ from ..cells import in_cells
 from ..ordering import BY_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.style import Style
     from textual import events
@@ -38,6 +39,8 @@ _SCORE_WIDTH: Final = 7
 _LEAST_RANK_WIDTH: Final = 4
 _NAME_WIDTH: Final = 16
 _NAMED_FROM: Final = 96  # cells; below it there is no room for names
+_LEAST_CAPTION: Final = 10  # cells; rather fewer scores than a shorter one
+_GAP: Final = 2
 _SIGNS: Final = 2
 RANK: Final = "rank"
 CAPTION: Final = "caption"
@@ -49,23 +52,35 @@ class Columns:
 
     Attributes:
         rank: Cells for ranks.
-        scores: The scores that are shown, each with its cells.
+        scores: The scores that are shown where there is room, each with its cells.
+        key: The one by which the list is sorted; it is always shown.
     """
 
     rank: int
     scores: tuple[tuple[str, int], ...]
+    key: str = ""
 
     @classmethod
     def of(cls, ordering: Ordering, runs: Runs) -> Columns:
         """Return columns that hold every rank; the score of the order, in each of several runs, and the difference."""
         rank = max(_LEAST_RANK_WIDTH, len(str(ordering.of)))
         names = runs.beside(ordering.key) if ordering.values is not None else ()
-        return cls(rank, tuple((name, max(_SCORE_WIDTH, len(name) + 2)) for name in names))
+        return cls(rank, tuple((name, max(_SCORE_WIDTH, len(_label(name, names)) + 2)) for name in names), ordering.key)
+
+    def label(self, name: str) -> str:
+        """Return what stands over a column."""
+        return _label(name, [score for score, _ in self.scores])
 
     def head(self, width: int) -> list[tuple[str, int]]:
         """Return the name and the cells of each column, the caption's last, for a list of so many cells."""
         named = [(BY_NAME, _NAME_WIDTH)] if width >= _NAMED_FROM else []
-        return [(RANK, self.rank), *self.scores, *named, (CAPTION, 0)]
+        room = width - _SIGNS - _LEAST_CAPTION - sum(cells + _GAP for _, cells in [(RANK, self.rank), *named])
+        shown = set()
+        for name, cells in sorted(self.scores, key=lambda score: score[0] != self.key):
+            room -= cells + _GAP
+            if room >= 0 or name == self.key:
+                shown.add(name)
+        return [(RANK, self.rank), *(score for score in self.scores if score[0] in shown), *named, (CAPTION, 0)]
 
 
 class ListHead(Widget):
@@ -99,14 +114,15 @@ class ListHead(Widget):
         """Return the key and the text of each head, as wide as it stands."""
         cells = []
         for name, width in self._columns.head(self.size.width):
-            text = f"{name} {self._arrow}" if name == self._key else name
+            label = self._columns.label(name)
+            text = f"{label} {self._arrow}" if name == self._key else label
             left = name in {BY_NAME, CAPTION}
             cells.append((name, "  " + (f"{text:<{width}}" if left else f"{text:>{width}}")))
         return cells
 
     def render(self) -> RenderResult:
         """Draw the heads, with an arrow at the one by which the list is sorted."""
-        return " " * (_SIGNS - 1) + "".join(text for _, text in self._cells())
+        return Content(" " * (_SIGNS - 1) + "".join(text for _, text in self._cells()))
 
     def on_click(self, event: events.Click) -> None:
         """Report which it was."""
@@ -224,7 +240,7 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
     def _unreadable(self, position: int, problem: str, width: int) -> Strip:
         chosen = position == self.cursor
         style = self.get_component_rich_style("list--cursor" if chosen else "list--rank")
-        return _cut([(f"{CURSOR if chosen else ' '}  {in_cells(problem)}", style)], width)
+        return _cut([(f"{CURSOR if chosen else ' '}  cannot be read: {in_cells(problem)}", style)], width)
 
     def _row(self, ordering: Ordering, position: int, width: int) -> Strip:
         index, runs = ordering.index_at(position), self._runs()
@@ -245,6 +261,11 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
         if chosen:
             parts = [(text, styles["cursor"]) for text, _ in parts]
         return _cut(parts, width)
+
+
+def _label(name: str, names: Sequence[str]) -> str:
+    """Return the short name of a score beside others: "diff" behind "clipscore" means diff.clipscore."""
+    return name.removesuffix(f".{names[0]}") if names else name
 
 
 def _fit(text: str, cells: int) -> str:
