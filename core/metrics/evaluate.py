@@ -29,11 +29,13 @@ class Evaluation:
         corpus: Score name (bleu1 to bleu4, rouge_l, cider, meteor) to the score of all pictures together.
         per_image: Score name to the score of each picture, NaN where the picture has no reference.
         notes: What a reader must know about these figures, a sentence each.
+        tokens: Each prediction's tokens, joined by single spaces: what `diversity.diversity` takes.
     """
 
     corpus: dict[str, float]
     per_image: dict[str, Float[np.ndarray, " picture"]]
     notes: tuple[str, ...]
+    tokens: tuple[str, ...]
 
 
 def evaluate(
@@ -54,11 +56,19 @@ def evaluate(
     """
     _check(predictions, references, metrics)
     scored = [index for index, group in enumerate(references) if group]
-    corpus, scores = _score([predictions[i] for i in scored], [references[i] for i in scored], metrics)
+    others = [index for index, group in enumerate(references) if not group]
+    order = np.argsort([*scored, *others])
+    corpus, scores, tokens = _score(
+        [predictions[i] for i in scored],
+        [references[i] for i in scored],
+        [predictions[i] for i in others],
+        metrics,
+    )
     per_image = {name: np.full(len(predictions), np.nan) for name in corpus}
     for name, values in scores.items():
         per_image[name][scored] = values
-    return Evaluation(corpus, per_image, tuple(_notes(predictions, len(scored), metrics)))
+    notes = tuple(_notes(predictions, len(scored), metrics))
+    return Evaluation(corpus, per_image, notes, tuple(tokens[place] for place in order))
 
 
 def require(metrics: Sequence[str]) -> None:
@@ -77,15 +87,15 @@ def require(metrics: Sequence[str]) -> None:
 
 
 def _score(
-    predictions: Sequence[str], references: Sequence[Sequence[str]], metrics: Sequence[str]
-) -> tuple[dict[str, float], dict[str, Float[np.ndarray, " picture"]]]:
-    """Corpus scores and the pictures' scores; every picture has a reference."""
+    predictions: Sequence[str], references: Sequence[Sequence[str]], others: Sequence[str], metrics: Sequence[str]
+) -> tuple[dict[str, float], dict[str, Float[np.ndarray, " picture"]], list[str]]:
+    """Corpus scores, the pictures' scores, and the tokens of predictions and `others`, which have no reference."""
     corpus: dict[str, float] = {}
     scores: dict[str, Float[np.ndarray, " picture"]] = {}
     with ExitStack() as stack:
         # First of all: it reads its tables while the rest is computed.
         meteor = stack.enter_context(Meteor()) if "meteor" in metrics else None
-        predictions, references = _tokenize(predictions, references)
+        predictions, references, others = _tokenize(predictions, references, others)
         if "bleu" in metrics or "cider" in metrics:
             counts = count_ngrams(predictions, references)
         if "bleu" in metrics:
@@ -99,16 +109,20 @@ def _score(
             corpus["cider"], scores["cider"] = cider.compute(counts, cider.update(counts))
         if meteor:
             corpus["meteor"], scores["meteor"] = meteor.compute(meteor.update(predictions, references))
-    return corpus, scores
+    return corpus, scores, [*predictions, *others]
 
 
-def _tokenize(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
-    """Tokenise all references, an empty line and all predictions at once (`ptb` says why so)."""
+def _tokenize(
+    predictions: Sequence[str], references: Sequence[Sequence[str]], others: Sequence[str]
+) -> tuple[list[str], list[list[str]], list[str]]:
+    """Tokenise all references, all predictions and all others at once, an empty line between (`ptb` says why so)."""
     flat = [caption for group in references for caption in group]
-    tokens = tokenize([*flat, "", *predictions])
-    lines = iter(tokens)
+    lines = iter(tokenize([*flat, "", *predictions, "", *others]))
     grouped = [list(islice(lines, len(group))) for group in references]
-    return tokens[len(flat) + 1 :], grouped
+    next(lines)
+    scored = list(islice(lines, len(predictions)))
+    next(lines)
+    return scored, grouped, list(lines)
 
 
 def _notes(predictions: Sequence[str], scored: int, metrics: Sequence[str]) -> Iterator[str]:
