@@ -1,98 +1,16 @@
-"""Writing captions: batched greedy and beam search over the decoder's kept keys and values.
-
-Contract: `decode(captioner, memory, decoding)` gives for every image its hypotheses, best first. Token ids are the
-GENERATED ones: no ``[BOS]``, with the final ``[EOS]`` unless the length limit cut the caption. Log-probabilities are
-of the captioner's own distribution (`Captioner.log_probs`), whatever the search did with them.
-"""
+"""Beam search: the best captions of each length go on, all images at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..cache.errors import UsageError
-from .captioner import Captioner
-from .encoder import Memory
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How captions are searched.
-
-    Attributes:
-        beams: captions kept at each step; 1 is greedy search.
-        length_penalty: exponent of the length in ``log p / length ** length_penalty`` (Wu et al. 2016 use a close
-            relative); 0 compares plain log-probabilities, which favours short captions.
-        max_length: most tokens generated, ``[EOS]`` included; bounded by the decoder's own limit.
-    """
-
-    beams: int = 1
-    length_penalty: float = 1.0
-    max_length: int = 40
-
-    def __post_init__(self) -> None:
-        if self.beams < 1:
-            raise UsageError(f"beams = {self.beams}: needs at least 1 (1 is greedy search)")
-        if self.max_length < 1:
-            raise UsageError(f"max_length = {self.max_length}: needs at least 1 token")
-
-    def to_json(self) -> Mapping[str, Any]:
-        """The fields as plain JSON values; greedy search has no length penalty."""
-        fields = asdict(self)
-        if self.beams == 1:
-            del fields["length_penalty"]
-        return fields
-
-
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """One caption of one image.
-
-    Attributes:
-        token_ids: generated tokens.
-        logprobs: natural-log probability of each.
-        score: what the search ranked it by.
-    """
-
-    token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    score: float
-
-
-@torch.inference_mode()
-def decode(captioner: Captioner, memory: Memory, decoding: Decoding) -> list[list[Hypothesis]]:
-    """Caption each image of `memory`: a list of hypotheses an image, best first (one for greedy search)."""
-    steps = min(decoding.max_length, captioner.decoder.config.max_length - 1)
-    if decoding.beams == 1:
-        return _greedy(captioner, memory.tokens, steps)
-    return _beam(captioner, memory.tokens, steps, decoding)
-
-
-def _greedy(
-    captioner: Captioner, memory: Float[Tensor, "image position channel"], steps: int
-) -> list[list[Hypothesis]]:
-    eos, pad = captioner.tokenizer.eos_id, captioner.tokenizer.pad_id
-    state = captioner.decoder.start(memory)
-    tokens = torch.full((memory.shape[0],), captioner.tokenizer.bos_id, device=memory.device)
-    done = torch.zeros_like(tokens, dtype=torch.bool)
-    written, likely = [], []
-    for _ in range(steps):
-        best = captioner.log_probs(captioner.decoder.step(state, tokens)).max(dim=-1)
-        tokens = best.indices.masked_fill(done, pad)
-        written.append(tokens)
-        likely.append(best.values)
-        done |= tokens == eos
-        if bool(done.all()):
-            break
-    return [
-        [_hypothesis(row, values, eos, float("nan"))]
-        for row, values in zip(torch.stack(written, 1).tolist(), torch.stack(likely, 1).tolist(), strict=True)
-    ]
+from ..captioner import Captioner
+from .constraints import Constraints
+from .options import Decoding, Hypothesis, until_end
 
 
 @dataclass(slots=True)
@@ -128,8 +46,12 @@ class _Beams:
         return both.take(order[:, : self.scores.shape[1]])
 
 
-def _beam(
-    captioner: Captioner, memory: Float[Tensor, "image position channel"], steps: int, decoding: Decoding
+def beam(
+    captioner: Captioner,
+    memory: Float[Tensor, "image position channel"],
+    steps: int,
+    decoding: Decoding,
+    constraints: Constraints,
 ) -> list[list[Hypothesis]]:
     """Beam search of all images at once: finished captions leave for a pool of their own, the rest go on.
 
@@ -144,8 +66,10 @@ def _beam(
     last = torch.full((images * beams,), captioner.tokenizer.bos_id, device=device)
     first_row = torch.arange(images, device=device)[:, None] * beams
     for step in range(steps):
-        logprobs = captioner.log_probs(captioner.decoder.step(state, last)).unflatten(0, (images, beams))
-        longer, parents = _extend(running, logprobs, step)
+        logprobs = captioner.log_probs(captioner.decoder.step(state, last))
+        if constraints:
+            logprobs = constraints.apply(logprobs, running.tokens[:, :, :step].flatten(0, 1))
+        longer, parents = _extend(running, logprobs.unflatten(0, (images, beams)), step)
         ends = longer.tokens[:, :, step] == eos
         cut = step == steps - 1
         final = longer.scores / (step + 1) ** decoding.length_penalty
@@ -158,7 +82,7 @@ def _beam(
             break
         state.reorder((first_row + parents.gather(1, keep)).flatten())
         last = running.tokens[:, :, step].flatten()
-    return _collect(pool, eos)
+    return _collect(pool, eos, decoding.keep)
 
 
 def _extend(
@@ -182,8 +106,9 @@ def _settled(pool: _Beams, running: _Beams, step: int, steps: int, length_penalt
     return bool((pool.scores[:, -1] >= possible).all())
 
 
-def _collect(pool: _Beams, eos: int) -> list[list[Hypothesis]]:
-    tokens, logprobs, scores = pool.tokens.tolist(), pool.logprobs.tolist(), pool.scores.tolist()
+def _collect(pool: _Beams, eos: int, keep: int) -> list[list[Hypothesis]]:
+    """The best `keep` captions of each image, where it has so many."""
+    tokens, logprobs, scores = (part[:, :keep].tolist() for part in (pool.tokens, pool.logprobs, pool.scores))
     return [
         [
             _hypothesis(ids, likely, eos, score)
@@ -195,6 +120,5 @@ def _collect(pool: _Beams, eos: int) -> list[list[Hypothesis]]:
 
 
 def _hypothesis(tokens: list[int], logprobs: list[float], eos: int, score: float) -> Hypothesis:
-    length = tokens.index(eos) + 1 if eos in tokens else len(tokens)
-    kept = tuple(logprobs[:length])
-    return Hypothesis(tuple(tokens[:length]), kept, sum(kept) if score != score else score)  # noqa: PLR0124
+    length = until_end(tokens, eos)
+    return Hypothesis(tuple(tokens[:length]), tuple(logprobs[:length]), score)
