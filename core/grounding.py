@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache.errors import DatasetError
+from ..cache.errors import DatasetError, UsageError
 from ..cache.geometry import View
 from ..cache.reader import Cache
 from ..cache.schema import Sample
+from .bootstrap import Interval, intervals
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -53,6 +54,8 @@ class Grounding:
         chance: the boxes' share of the patches' area, mean over the same words.
         words: words measured.
         unseen: words left out because their boxes lie outside the crop.
+        mass_interval: 95 % interval of the last layer's `mass_of_mean` (bootstrap over pictures).
+        pointing_interval: the same of `pointing_of_mean`.
     """
 
     mass: Float[np.ndarray, "layer head"]
@@ -62,6 +65,8 @@ class Grounding:
     chance: float
     words: int
     unseen: int
+    mass_interval: Interval
+    pointing_interval: Interval
 
 
 def read_boxes(path: Path) -> Boxes:
@@ -111,12 +116,15 @@ def grounding(cache: Cache, boxes: Boxes) -> Grounding:
 
     Raises:
         DatasetError: no caption names a thing with a box: the boxes are of another dataset, or have no words.
+        UsageError: the run has no attention maps.
     """
-    masses, masses_of_mean, points, points_of_mean, chances = [], [], [], [], []
+    masses, masses_of_mean, points, points_of_mean, chances, pictures = [], [], [], [], [], []
     unseen = 0
     for index in range(len(cache)):
         sample = cache.sample(index)
         attention = cache.attention(index)
+        if attention is None:
+            raise UsageError(f"{cache.folder}: this run has no attention maps, so there is nothing to measure")
         weights = attention.weights[..., attention.prefix :]
         for pieces, word_boxes in _named_things(sample, boxes):
             covered = coverage(word_boxes, sample.view)
@@ -131,8 +139,11 @@ def grounding(cache: Cache, boxes: Boxes) -> Grounding:
             points.append(covered[looked.argmax(axis=-1)] >= 0.5)  # noqa: PLR2004 (more than half of the patch)
             points_of_mean.append(covered[mean.argmax(axis=-1)] >= 0.5)  # noqa: PLR2004
             chances.append(covered.mean())
+            pictures.append(index)
     if not chances:
         raise DatasetError("no caption names a thing that has a box: are these the boxes of the cache's dataset?")
+    of_last = np.stack([np.array(values)[:, -1] for values in (masses_of_mean, points_of_mean)], axis=1)
+    mass_interval, pointing_interval = intervals(of_last.astype(np.float64), np.array(pictures))
     return Grounding(
         mass=np.mean(masses, axis=0),
         mass_of_mean=np.mean(masses_of_mean, axis=0),
@@ -141,6 +152,8 @@ def grounding(cache: Cache, boxes: Boxes) -> Grounding:
         chance=float(np.mean(chances)),
         words=len(chances),
         unseen=unseen,
+        mass_interval=mass_interval,
+        pointing_interval=pointing_interval,
     )
 
 
