@@ -3,18 +3,21 @@
 Contract: `Encoder(images)` returns a `Memory`: the positions that the decoder may look at, prefix tokens (class,
 registers) first, then the patches in row-major order, and the grid that they form. ViT-like models (those with
 ``num_prefix_tokens``) give their normalised output tokens; all others (EfficientNet, ConvNeXt, Swin, ...) their last
-feature map, or the map of an earlier stage through timm's `forward_intermediates`.
+feature map, or the maps of chosen stages through timm's `forward_intermediates`. Maps of several stages are brought
+to the coarsest grid and laid channel behind channel: one grid stays, so that attention still maps to the picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from timm.data.config import resolve_model_data_config
 from torch import Tensor, nn
@@ -34,6 +37,8 @@ class EncoderConfig:
         weights: start from this local file of timm weights (``.safetensors`` or a ``.pth`` without code) instead.
         prefix_tokens: whether the decoder may look at class and register tokens too.
         stage: for backbones without tokens, the feature stage to read; None for the final feature map.
+        stages: several of them instead, such as ``(-2, -1)``. Each map is normalised over its channels, so that none
+            drowns another, and averaged down to the grid of the coarsest.
         preprocess: fields of `Preprocess` that differ from timm's data config.
     """
 
@@ -44,10 +49,21 @@ class EncoderConfig:
     prefix_tokens: bool = True
     stage: int | None = None
     preprocess: Mapping[str, Any] = field(default_factory=dict)
+    stages: tuple[int, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return asdict(self)
+        """The fields as plain JSON values; `stages` only where it is used, as checkpoints before it have none."""
+        fields = asdict(self)
+        if self.stages is None:
+            del fields["stages"]
+        return fields
+
+    @property
+    def read_stages(self) -> tuple[int, ...]:
+        """The feature stages that are read; none for the final feature map."""
+        if self.stages is not None:
+            return tuple(self.stages)
+        return () if self.stage is None else (self.stage,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +96,8 @@ class Encoder(nn.Module):
         self.model = _create(config, load_weights=load_weights)
         self.preprocess = _preprocess(self.model, config)
         self._has_tokens = hasattr(self.model, "num_prefix_tokens")
-        if not self._has_tokens and config.stage is not None:
-            self._drop_unused(config.stage)
+        if not self._has_tokens and config.read_stages:
+            self._drop_unused(config.read_stages)
         memory = self._probe()
         self.rows, self.cols, self.prefix = memory.rows, memory.cols, memory.prefix
         self.channels = memory.tokens.shape[-1]
@@ -104,23 +120,26 @@ class Encoder(nn.Module):
         return images.shape[-2] // height, images.shape[-1] // width
 
     def _from_map(self, images: Float[Tensor, "batch 3 height width"]) -> Memory:
-        if self.config.stage is None:
+        stages = self.config.read_stages
+        if stages:
+            maps = self.model.forward_intermediates(
+                images, indices=list(stages), output_fmt="NCHW", intermediates_only=True
+            )
+            features = maps[0] if len(maps) == 1 else _on_one_grid(maps)
+        else:
             features = self.model.forward_features(images)
             if features.shape[1] != self.model.num_features:  # Swin and others keep channels last
                 features = features.permute(0, 3, 1, 2)
-        else:
-            features = self.model.forward_intermediates(
-                images, indices=[self.config.stage], output_fmt="NCHW", intermediates_only=True
-            )[0]
         rows, cols = features.shape[-2:]
         return Memory(features.flatten(2).transpose(1, 2), rows, cols, 0)
 
-    def _drop_unused(self, stage: int) -> None:
-        """Free the blocks behind `stage`; the kept stage is the last one from then on."""
+    def _drop_unused(self, stages: Sequence[int]) -> None:
+        """Free the blocks behind the last of `stages`."""
         try:
-            self.model.prune_intermediate_layers([stage], prune_norm=True)
-        except (AttributeError, AssertionError, IndexError, ValueError) as error:
-            raise CheckpointError(f"encoder {self.config.name}: has no feature stage {stage} ({error})") from error
+            self.model.prune_intermediate_layers(list(stages), prune_norm=True)
+        except (AttributeError, AssertionError, IndexError, TypeError, ValueError) as error:
+            which = ", ".join(map(str, stages))
+            raise CheckpointError(f"encoder {self.config.name}: has no feature stage {which} ({error})") from error
 
     @torch.no_grad()
     def _probe(self) -> Memory:
@@ -130,6 +149,14 @@ class Encoder(nn.Module):
         memory: Memory = self(torch.zeros(1, 3, *self.preprocess.input_size))
         self.model.train(training)
         return memory
+
+
+def _on_one_grid(maps: Sequence[Float[Tensor, "batch channel height width"]]) -> Float[Tensor, "batch all rows cols"]:
+    """Several maps of one picture as one: averaged down to the coarsest grid, each normalised over its channels."""
+    rows, cols = min((each.shape[-2:] for each in maps), key=math.prod)
+    pooled = [F.adaptive_avg_pool2d(each, (rows, cols)) for each in maps]
+    normal = [F.layer_norm(each.movedim(1, -1), each.shape[1:2]).movedim(-1, 1) for each in pooled]
+    return torch.cat(normal, dim=1)
 
 
 def _create(config: EncoderConfig, *, load_weights: bool) -> Any:

@@ -55,8 +55,8 @@ def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
 def recipe(config: Any) -> str:
     """SHA-256 of the settings that decide the outcome: where and how often a run is saved may change on the way."""
     settings = dataclasses.asdict(config)
-    for name in ("threads", "device", "save_minutes"):
-        del settings["optim"][name]
+    for name in ("threads", "device", "save_minutes", "tensorboard"):
+        settings["optim"].pop(name, None)
     return hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode()).hexdigest()
 
 

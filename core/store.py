@@ -1,9 +1,9 @@
 """Pictures and features kept on disk between epochs and runs, memory-mapped.
 
 Contract: `pixels` gives every picture of a dataset after resize and crop, as uint8; `features` gives what a frozen
-encoder makes of them, as fp16, for the plain and (on request) the mirrored picture. Both are computed once, kept in
-the program's cache folder under a key made of all that determines them, survive a kill (they go on where they
-stopped) and are opened as memory maps, so that several runs share them and memory stays flat.
+encoder makes of them, as fp16, for the plain picture and, on request, for its mirror image and further views. Both
+are computed once, kept in the program's cache folder under a key made of all that determines them, survive a kill
+(they go on where they stopped) and are opened as memory maps, so that several runs share them and memory stays flat.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ import numpy as np
 import platformdirs
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from .augment import view_of
 from .datasets import Dataset, load_image
 from .device import autocast
 from .encoder import Encoder
@@ -58,49 +62,98 @@ def pixels(dataset: Dataset, preprocess: Preprocess, folder: Path, workers: int 
         return filled(path, (len(dataset), height, width, 3), np.dtype(np.uint8), chunk, "reading pictures")
 
 
-def features(
-    dataset: Dataset,
-    encoder: Encoder,
-    identity: str,
-    folder: Path,
-    *,
-    mirrored: bool,
-    precision: str = "fp32",
-    workers: int = 2,
-) -> NDArray[np.float16]:
-    """A frozen encoder's memory of each picture, ``[picture, view, position, channel]``; view 1 is mirrored.
+@dataclass(frozen=True)
+class FeatureSource:
+    """Whose features are kept.
 
-    Args:
+    Attributes:
         dataset: pictures to read.
         encoder: in evaluation mode, on its device.
-        identity: what tells the encoder's weights from others (part of the key).
-        folder: where the store lies.
-        mirrored: keep the mirrored view too.
-        precision: see `autocast`; bf16 is about three times as fast on a CPU that has it.
+        precision: see `autocast`; bf16 is about twice as fast on a CPU that has it.
+        folder: where the stores lie.
         workers: threads that decode.
     """
-    views = 2 if mirrored else 1
-    name = key(dataset.fingerprint, encoder.preprocess.to_json(), identity, views, precision)
-    shape = (len(dataset), views, encoder.positions, encoder.channels)
-    device = next(encoder.parameters()).device
-    source = pixels(dataset, encoder.preprocess, folder, workers)
+
+    dataset: Dataset
+    encoder: Encoder
+    precision: str
+    folder: Path
+    workers: int = 2
+
+    @cached_property
+    def identity(self) -> str:
+        """What tells this encoder's features from another's."""
+        return encoder_identity(self.encoder)
+
+    def key(self, *parts: Any) -> str:
+        """The name of a store of these features."""
+        return key(self.dataset.fingerprint, self.encoder.preprocess.to_json(), self.identity, *parts, self.precision)
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """The encoder's input before normalisation."""
+        return pixels(self.dataset, self.encoder.preprocess, self.folder, self.workers)
 
     @torch.inference_mode()
-    def chunk(start: int, stop: int) -> NDArray[Any]:
-        images = encoder.preprocess.normalise(torch.from_numpy(source[start:stop].copy()).to(device))
-        images = images.contiguous(memory_format=torch.channels_last)  # a third faster for convolutions
-        with autocast(device, precision):
-            kept = [encoder(images).tokens]
+    def encode(self, images: NDArray[np.uint8], *, mirrored: bool = False) -> Tensor:
+        """Features of some pixels, and behind them of their mirror image: ``[picture, view, position, channel]``."""
+        device = next(self.encoder.parameters()).device
+        batch = self.encoder.preprocess.normalise(torch.from_numpy(images.copy()).to(device))
+        batch = batch.contiguous(memory_format=torch.channels_last)  # a third faster for convolutions
+        with autocast(device, self.precision):
+            kept = [self.encoder(batch).tokens]
             if mirrored:
-                kept.append(encoder(images.flip(-1)).tokens)
-        return torch.stack(kept, dim=1).half().cpu().numpy()
+                kept.append(self.encoder(batch.flip(-1)).tokens)
+        return torch.stack(kept, dim=1)
 
-    return filled(folder / f"features-{name}.npy", shape, np.dtype(np.float16), chunk, "encoding pictures")
+
+def features(source: FeatureSource, *, mirrored: bool, views: int = 0) -> tuple[NDArray[np.float16], ...]:
+    """A frozen encoder's memory of each picture, a store ``[picture, position, channel]`` for each view.
+
+    View 0 is the plain picture, view 1 its mirror image where `mirrored`; all others are made by `augment.view_of`,
+    each in a file of its own, so that asking for more views computes the new ones alone.
+
+    Args:
+        source: whose features.
+        mirrored: keep the mirrored view too, and mirror every second of the further views.
+        views: how many views, those two included.
+    """
+    base = _base(source, views=2 if mirrored else 1)
+    plain = tuple(base[:, view] for view in range(base.shape[1]))
+    further = range(len(plain), views)
+    return plain + tuple(_further(source, view, views, mirrored=mirrored) for view in further)
+
+
+def _base(source: FeatureSource, views: int) -> NDArray[np.float16]:
+    """The plain picture and, as a second view, its mirror image: ``[picture, view, position, channel]``."""
+    encoder = source.encoder
+    shape = (len(source.dataset), views, encoder.positions, encoder.channels)
+    kept = source.pixels()
+
+    def chunk(start: int, stop: int) -> NDArray[Any]:
+        return source.encode(kept[start:stop], mirrored=views > 1).half().cpu().numpy()
+
+    path = source.folder / f"features-{source.key(views)}.npy"
+    return filled(path, shape, np.dtype(np.float16), chunk, "encoding pictures")
+
+
+def _further(source: FeatureSource, view: int, views: int, *, mirrored: bool) -> NDArray[np.float16]:
+    """One augmented view: ``[picture, position, channel]``."""
+    shape = (len(source.dataset), source.encoder.positions, source.encoder.channels)
+    kept = source.pixels()
+
+    def chunk(start: int, stop: int) -> NDArray[Any]:
+        seen = [view_of(kept[index], index, view, mirror=mirrored) for index in range(start, stop)]
+        return source.encode(np.stack(seen))[:, 0].half().cpu().numpy()
+
+    path = source.folder / f"features-{source.key('view', view, mirrored)}.npy"
+    return filled(path, shape, np.dtype(np.float16), chunk, f"encoding view {view + 1} of {views}")
 
 
 def encoder_identity(encoder: Encoder) -> str:
     """What tells an encoder's features from another's: its weights, and which of its outputs are read."""
-    return key(fingerprint(encoder), encoder.config.prefix_tokens, encoder.config.stage)
+    config = encoder.config
+    several = [list(config.stages)] if config.stages is not None else []
+    return key(fingerprint(encoder), config.prefix_tokens, config.stage, *several)
 
 
 def key(*parts: Any) -> str:

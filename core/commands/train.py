@@ -11,7 +11,8 @@ _EXAMPLES = """examples:
   hw3 train configs/flickr8k.toml --out runs/flickr8k
   hw3 train configs/best.toml --set decoder.layers=8 --set optim.epochs=20 --out runs/eight-layers
 
-The folder gets best/ and last/ (checkpoints for `hw3 precompute --captioner`) and log.jsonl.
+The folder gets best/ and last/ (checkpoints for `hw3 precompute --captioner`), log.jsonl, and run.json with all
+settings, by which `hw3 runs` compares it with others. Settings may extend others: extends = "best.toml".
 Interrupted, the same command goes on where the last saved step was.
 """
 
@@ -35,10 +36,13 @@ def run(args: argparse.Namespace) -> int:
     """Train, and say where the best checkpoint is."""
     from ..config import build, read_toml  # noqa: PLC0415
     from ..device import keep_freed_memory  # noqa: PLC0415 (torch)
+    from ..distributed import world  # noqa: PLC0415
     from ..train_config import TrainConfig  # noqa: PLC0415
     from ..training import train  # noqa: PLC0415 (torch)
 
     keep_freed_memory()
     config = build(TrainConfig, read_toml(args.config, args.overrides))
-    print(f"best checkpoint: {train(config, args.out)}")
+    best = train(config, args.out)
+    if world().is_first:
+        print(f"best checkpoint: {best}")
     return 0

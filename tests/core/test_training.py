@@ -13,7 +13,7 @@ import torch
 from models import tiny_captioner, write_dataset
 
 from hw3_browse.cache.errors import CheckpointError, UsageError
-from hw3_browse.core import store, training
+from hw3_browse.core import store
 from hw3_browse.core.captioner import Captioner
 from hw3_browse.core.clip_config import ClipTrainConfig
 from hw3_browse.core.config import build, read_toml
@@ -21,7 +21,7 @@ from hw3_browse.core.datasets import open_dataset
 from hw3_browse.core.decoding import Decoding, decode
 from hw3_browse.core.loop import learning_rate, moving_average
 from hw3_browse.core.train_config import TrainConfig
-from hw3_browse.core.training import Run, caption_loss, train
+from hw3_browse.core.training import Pictures, Run, caption_loss, train
 
 
 @pytest.fixture(autouse=True)
@@ -51,12 +51,8 @@ def config(tmp_path: Path) -> dict[str, Any]:
 
 def losses_of(run: Run, steps: int) -> list[float]:
     """Losses of the next steps."""
-    pictures = training.Pictures(run.train_set, run.captioner, run.config)
-    losses = []
-    for _ in range(steps):
-        losses.append(run._one_step(pictures))
-        run.step += 1
-    return losses
+    pictures = Pictures(run.train_set, run.captioner, run.config)
+    return [run.one_step(pictures) for _ in range(steps)]
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -69,7 +65,7 @@ def test_a_resumed_run_repeats_the_very_losses(config: dict[str, Any], tmp_path:
     shutil.copy(tmp_path / "whole" / "tokenizer.json", tmp_path / "killed")
     first = Run(settings, tmp_path / "killed")
     begun = losses_of(first, 2)
-    first._save()
+    first.save()
     losses_of(first, 1)  # steps after the last save are lost with the process
     rest = losses_of(Run(settings, tmp_path / "killed"), 3)
     assert begun + rest == whole
@@ -96,8 +92,7 @@ def test_it_learns_the_captions_by_heart(config: dict[str, Any], tmp_path: Path)
 def test_kept_features_equal_the_encoder(config: dict[str, Any], tmp_path: Path) -> None:
     config["optim"]["freeze_encoder"] = True
     run = Run(build(TrainConfig, config), tmp_path / "run")
-    pictures = training.Pictures(run.train_set, run.captioner, run.config)
-    memory = pictures.memory(np.array([5, 2]), rng=None)
+    memory = Pictures(run.train_set, run.captioner, run.config).memory(run.captioner, np.array([5, 2]))
     pixels = store.pixels(run.train_set, run.captioner.preprocess, store.kept_dir())
     images = run.captioner.preprocess.normalise(torch.from_numpy(pixels[[5, 2]]))
     with torch.no_grad():
@@ -142,7 +137,7 @@ def test_a_store_goes_on_where_it_was_killed(
 
 
 def test_another_run_in_the_same_folder_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
-    Run(build(TrainConfig, config), tmp_path / "run")._save()
+    Run(build(TrainConfig, config), tmp_path / "run").save()
     config["optim"]["lr"] = 5e-4
     with pytest.raises(UsageError, match="other settings"):
         Run(build(TrainConfig, config), tmp_path / "run")
@@ -163,7 +158,7 @@ def test_padding_has_no_loss() -> None:
     [
         ({"optim": {"epoch": 3}}, r"unknown setting optim\.epoch; did you mean epochs\?"),
         ({"optim": {"epochs": "three"}}, r"setting optim\.epochs: needs int, found 'three'"),
-        ({"optim": {"precision": "fp8"}}, r"optim\.precision: 'fp8' is not one of fp32, bf16"),
+        ({"optim": {"precision": "fp8"}}, r"optim\.precision: 'fp8' is not one of fp32, bf16, fp16"),
         ({"data": {}}, r"setting data\.train_images is missing"),
         ({"encoder": 3}, r"setting encoder: needs a table"),
     ],
@@ -227,9 +222,9 @@ def test_the_log_has_each_epoch_once_after_a_kill(config: dict[str, Any], tmp_pa
     settings = build(TrainConfig, config)
     run = Run(settings, tmp_path / "run")
     losses_of(run, 3)
-    run._save()
+    run.save()
     losses_of(run, 1)
-    run._end_of_epoch(1.0)
+    run._end_of_step()
     train(settings, tmp_path / "run")
     epochs = [json.loads(line)["epoch"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert epochs == [2, 3]
@@ -270,5 +265,44 @@ def test_the_moving_average_forgets_its_beginning_and_then_follows_the_decay() -
 )
 def test_shipped_settings_are_valid(path: Path) -> None:
     data = read_toml(path)
-    config = build(TrainConfig, data) if "encoder" in data else ClipTrainConfig.from_mapping(data)
-    assert config.optim.epochs > 0
+    if "encoder" not in data:
+        assert ClipTrainConfig.from_mapping(data).optim.epochs > 0
+        return
+    config = build(TrainConfig, data)
+    assert config.optim.epochs + config.self_critical.epochs > 0
+
+
+def test_settings_extend_other_settings(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "base.toml").write_text("[optim]\nlr = 1\nbatch = 5\n[encoder]\nname = 'a'\nargs = {x = 1, y = 2}\n")
+    (tmp_path / "middle.toml").write_text('extends = "base.toml"\n[optim]\nlr = 2\n')
+    leaf = tmp_path / "sub" / "leaf.toml"
+    leaf.write_text('extends = "../middle.toml"\n[encoder.args]\ny = 3\n')
+    assert read_toml(leaf, ["optim.batch=6"]) == {
+        "optim": {"lr": 2, "batch": 6}, "encoder": {"name": "a", "args": {"x": 1, "y": 3}},
+    }  # fmt: skip
+    (tmp_path / "base.toml").write_text('extends = "sub/leaf.toml"\n')
+    with pytest.raises(UsageError, match=r"extends itself, by way of .*base\.toml"):
+        read_toml(leaf)
+    leaf.write_text('extends = "gone.toml"\n')
+    with pytest.raises(UsageError, match=r"gone\.toml: no such config file \(extended by .*leaf\.toml\)"):
+        read_toml(leaf)
+    leaf.write_text("extends = 3\n")
+    with pytest.raises(UsageError, match="extends needs the name of a file"):
+        read_toml(leaf)
+
+
+def test_splits_of_one_file_are_learnt_and_validated(config: dict[str, Any], tmp_path: Path) -> None:
+    images = Path(config["data"]["train_images"])
+    pictures = [
+        {"imgid": number, "filename": path.name, "split": split, "sentences": [{"raw": "a dog"}]}
+        for number, (path, split) in enumerate(
+            zip(sorted(images.iterdir()), ["train"] * 5 + ["val"] * 2 + ["test"], strict=True)
+        )
+    ]
+    karpathy = tmp_path / "dataset.json"
+    karpathy.write_text(json.dumps({"images": pictures, "dataset": "tiny"}))
+    config["data"] |= {"train_annotations": str(karpathy), "val_annotations": str(karpathy)}
+    config["data"] |= {"train_split": "train", "val_split": "val"}
+    run = Run(build(TrainConfig, config), tmp_path / "run")
+    assert (len(run.train_set), len(run.val_set)) == (5, 2)
