@@ -1,8 +1,8 @@
-"""Work that threads do in advance, so that the model never waits for pictures."""
+"""Work that threads do in advance, so that the models never wait for pictures, nor for the disk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -22,3 +22,24 @@ def ahead(
         waiting = following
     if waiting:
         yield [future.result() for future in waiting]
+
+
+def meanwhile(work: Callable[[_In], _Out], things: Iterable[_In]) -> Iterator[_Out]:
+    """Yield ``work`` of each thing in order; a thread is at the next one while the caller uses this one.
+
+    Where `things` fail, what was got of them before is yielded first.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        waiting: Future[_Out] | None = None
+        try:
+            for thing in things:
+                following = thread.submit(work, thing)
+                if waiting is not None:
+                    yield waiting.result()
+                waiting = following
+        except Exception:
+            if waiting is not None:
+                yield waiting.result()
+            raise
+        if waiting is not None:
+            yield waiting.result()

@@ -2,16 +2,18 @@
 
 Contract: `precompute` runs three stages and writes everything through `CacheWriter`. *Pictures*: each batch is read
 once, captioned, looked at (attention) and embedded by CLIP, then written in a durable transaction; whatever happens,
-the next run with the same plan begins behind the last batch. *Scores*: CLIPScore of all captions, then the reference
-metrics. *Finish*: the table and the manifest. Only the first stage is long; the others are done anew after a kill.
+the next run with the same plan begins behind the last batch. Several processes can share it (`sharding`). *Scores*:
+CLIPScore of all captions, then the reference metrics. *Finish*: the table and the manifest. Only the first stage is
+long; the others are done anew after a kill.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,20 +23,23 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..cache.schema import Captioned, CaptionRow, Score
+from ..cache.errors import UsageError
+from ..cache.schema import RAW_MAPS, Captioned, CaptionRow, Score, total
 from ..cache.writer import CacheWriter
-from .ahead import ahead
-from .attention import look
-from .captioner import Captioner
+from .ahead import ahead, meanwhile
+from .captioners import CaptionModel, Explainable, HuggingFaceCaptioner, Predicted, ReadBy, Written, open_captioner
 from .clip import Clip, ClipSpec
 from .clip_scores import clipscore, refclipscore
 from .datasets import Dataset, Item, load_image, make_preview
-from .decoding import Decoding, decode
+from .decoding import Decoding
 from .device import autocast, choose_device
-from .identity import checkpoint_identity
+from .distributed import World, world
 from .kept_clip import Embedded, KeptClip, picture_keys
+from .memory import Batch, Fitting, automatic_batch
+from .metrics.diversity import diversity
 from .metrics.evaluate import METRICS, evaluate, require
 from .progress import Progress
+from .sharding import SharedCache, blocks_of, dealt
 
 DESCRIPTIONS = {
     "clipscore": "2.5 * max(cos(image, caption), 0) by CLIP (Hessel et al. 2021)",
@@ -49,6 +54,8 @@ DESCRIPTIONS = {
     "logprob": "log-probability of the caption under the captioner, natural log, summed over its tokens",
 }
 
+_BLOCK = 32  # pictures that are dealt to a process at once, where batches have no size yet
+
 
 @dataclass(frozen=True)
 class Options:
@@ -59,22 +66,28 @@ class Options:
         prefix: put before each caption for CLIP; the CLIPScore paper has "A photo depicts", the assignment nothing.
         metrics: reference metrics, of `METRICS`; left out where the dataset has no references.
         exact: keep attention in fp16 instead of 8 bits.
-        batch: pictures at once (no part of the plan: captions do not depend on it).
+        batch: pictures at once, or ``auto`` (no part of the plan: captions do not depend on it).
         workers: threads that read pictures.
         device: see `choose_device`.
         precision: fp32, fp16 or bf16 for captioner and CLIP.
         overwrite: replace a finished cache.
+        maps: what the maps are, of `core.attribution.METHODS`; other than raw attention for checkpoints of ours only.
+        world: the processes that share the run.
+        notes: further remarks for the reader of the cache.
     """
 
     decoding: Decoding = field(default_factory=Decoding)
     prefix: str = ""
     metrics: tuple[str, ...] = METRICS
     exact: bool = False
-    batch: int = 32
+    batch: Batch = 32
     workers: int = 2
     device: str = "auto"
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     overwrite: bool = False
+    maps: str = RAW_MAPS
+    world: World = field(default_factory=world)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +96,7 @@ class _Loaded:
 
     item: Item
     size: tuple[int, int]
-    pixels: NDArray[np.uint8]
+    captioner_input: NDArray[Any]
     clip_input: Float[Tensor, "3 height width"] | None
     preview: bytes
 
@@ -91,17 +104,39 @@ class _Loaded:
 class Precompute:
     """Models and data of one run, ready to be worked through batch by batch."""
 
-    def __init__(self, dataset: Dataset, captioner_folder: Path, clip_spec: ClipSpec, options: Options) -> None:
+    def __init__(
+        self, dataset: Dataset, captioner: str | Path | CaptionModel, clip_spec: ClipSpec, options: Options
+    ) -> None:
+        """Load the models.
+
+        Args:
+            dataset: the pictures.
+            captioner: one, or what names it to `open_captioner`.
+            clip_spec: the CLIP.
+            options: the rest.
+
+        Raises:
+            CheckpointError: a model cannot be used.
+            UsageError: the options do not fit it, or what the metrics need is not there.
+        """
         self.dataset, self.options = dataset, options
         if dataset.has_references:
             require(options.metrics)  # rather now than behind an hour of captioning
         self.device = choose_device(options.device)
-        self.captioner = Captioner.load(captioner_folder, self.device)
+        if isinstance(captioner, str | Path):
+            captioner = open_captioner(captioner, self.device, options.precision)
+        self.captioner = captioner
+        if options.maps != RAW_MAPS:
+            _explain_by(options.maps, self.captioner)
         self.clip = Clip.load(clip_spec, self.device)
-        self.plan = self._plan(captioner_folder)
+        self.plan = self._plan()
+        self._notes = [*dataset.notes, *options.notes]
+        self._captioning, self._embedding = Fitting("captioning"), Fitting("CLIP")
 
     def run(self, folder: Path, started: Callable[[Path], None] = lambda _: None) -> Path:
         """Work through all stages into `folder`; the folder of the finished cache.
+
+        Of several processes, the first one finishes the cache; the others do their share of the pictures and return.
 
         Args:
             folder: where the cache will be.
@@ -113,85 +148,132 @@ class Precompute:
             DatasetError: a picture cannot be read; what was done is kept.
         """
         count, options = len(self.dataset), self.options
+        shared = SharedCache(folder, self.plan, count, exact=options.exact, world=options.world)
+        if not options.world.is_first:
+            if options.overwrite or not shared.is_finished():
+                with shared.own() as shard:
+                    self._pictures(shard, dealt(self._blocks(), options.world), shared.done())
+            return folder
         with CacheWriter(folder, self.plan, count, exact=options.exact, overwrite=options.overwrite) as writer:
             started(writer.working_folder)
-            self._pictures(writer)
+            self._all_pictures(writer, shared)
             rows = list(writer.texts())
             with Progress("scores and table", None, unit="captions") as progress:
                 columns, corpus, notes = self._scores(rows, torch.from_numpy(writer.embeddings()))
                 progress.update(count)
             descriptions = [Score(name, higher_is_better=True, description=DESCRIPTIONS[name]) for name in columns]
-            return writer.finish(columns, descriptions, corpus, _versions(), notes)
+            finished = writer.finish(columns, descriptions, corpus, _versions(self.captioner), self._notes + notes)
+        shared.remove()
+        return finished
 
-    def _pictures(self, writer: CacheWriter) -> None:
-        """The first stage: everything that needs the picture itself."""
-        done = writer.captioned() & writer.embedded()
-        todo = [item for item in self.dataset if item.index not in done]
+    def _all_pictures(self, writer: CacheWriter, shared: SharedCache) -> None:
+        """The first stage: everything that needs the pictures themselves, by this process and all others."""
+        blocks, alone = self._blocks(), self.options.world.size == 1
+        with Progress("captions, attention, CLIP", len(self.dataset), unit="pictures") as progress:
+            gathering = shared.gathering(writer, [[item.index for item in block] for block in blocks])
+            gathering.step(in_order=not alone)
+            progress.restart_from(gathering.done)
+
+            def follow(_: int) -> None:
+                gathering.step()
+                progress.update(gathering.done - progress.done)
+
+            if not alone:
+                with shared.own() as shard:
+                    self._pictures(shard, dealt(blocks, self.options.world), shared.done(), follow)
+                gathering.wait(lambda: progress.update(gathering.done - progress.done))
+            self._pictures(writer, blocks, gathering.kept, progress.update)
+
+    def _blocks(self) -> list[Sequence[Item]]:
+        """The pictures in portions that are dealt to processes: those of a batch each, where its size is known."""
+        size = self.options.batch
+        return blocks_of(self.dataset.items, _BLOCK if size == "auto" else size)
+
+    def _pictures(
+        self,
+        writer: CacheWriter,
+        blocks: Sequence[Sequence[Item]],
+        done: Set[int],
+        then: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Do the pictures of some blocks that are not done; `then` is called with their number, batch by batch."""
+        left = [[item for item in block if item.index not in done] for block in blocks]
+        todo = [item for block in left for item in block]
+        if not todo:
+            return
         keys = picture_keys(self.dataset.file(item) for item in todo)
         key_of = {item.index: key for item, key in zip(todo, keys, strict=True)}
-        batches = [todo[start : start + self.options.batch] for start in range(0, len(todo), self.options.batch)]
-        with (
-            KeptClip(self.clip, self.options.precision) as kept,
-            Progress("captions, attention, CLIP", len(self.dataset), unit="pictures") as progress,
-            ThreadPoolExecutor(self.options.workers) as pool,
-        ):
+        batches: list[Sequence[Item]] = [block for block in left if block]
+        if self.options.batch == "auto":
+            batches = blocks_of(todo, self._fitting_batch(todo[0]))
+        with KeptClip(self.clip, self.options.precision) as kept, ThreadPoolExecutor(self.options.workers) as pool:
             missing = {todo[place].index for place in kept.missing(keys)}
 
             def load(item: Item) -> _Loaded:
                 return self._load(item, embed=item.index in missing)
 
-            progress.restart_from(len(done))
-            for batch in ahead(pool, load, batches):
-                writer.add_captioned(self._caption(batch))
-                vectors = self._embed(batch, key_of, kept)
+            for batch, rows, new in meanwhile(self._seen, ahead(pool, load, batches)):
+                writer.add_captioned(rows)
+                kept.add([key_of[index] for index in new], new.values())
+                vectors = kept.vectors(key_of[picture.item.index] for picture in batch)
                 writer.add_embeddings([(picture.item.index, row) for picture, row in zip(batch, vectors, strict=True)])
-                progress.update(len(batch))
+                then(len(batch))
+
+    def _fitting_batch(self, item: Item) -> int:
+        """How many pictures fit at once, tried with copies of one."""
+
+        def attempt(size: int) -> None:
+            self._caption([loaded] * size)
+            self._embed_new([loaded] * size)
+
+        loaded = self._load(item)
+        return automatic_batch(attempt)
 
     def _load(self, item: Item, *, embed: bool = True) -> _Loaded:
         image = load_image(self.dataset.file(item))
-        pixels = self.captioner.preprocess.pixels(image)
-        return _Loaded(item, image.size, pixels, self.clip.preprocess(image) if embed else None, make_preview(image))
+        taken = self.captioner.input(image)
+        return _Loaded(item, image.size, taken, self.clip.preprocess(image) if embed else None, make_preview(image))
 
-    def _embed(self, batch: Sequence[_Loaded], key_of: Mapping[int, bytes], kept: KeptClip) -> NDArray[np.float32]:
-        """The pictures' CLIP embeddings [batch, dim]; new ones are kept, for other runs on the same pictures."""
-        new = [(picture, picture.clip_input) for picture in batch if picture.clip_input is not None]
-        if new:
-            with autocast(self.device, self.options.precision):
-                vectors = self.clip.embed_images(torch.stack([pixels for _, pixels in new])).numpy()
-            rows = zip(new, vectors, strict=True)
-            found = [Embedded(vector, *picture.size, picture.preview) for (picture, _), vector in rows]
-            kept.add([key_of[picture.item.index] for picture, _ in new], found)
-        return kept.vectors(key_of[picture.item.index] for picture in batch)
+    def _seen(self, batch: Sequence[_Loaded]) -> tuple[Sequence[_Loaded], list[Captioned], dict[int, Embedded]]:
+        """A batch with all that the models say of it: captions, and new embeddings by the pictures' indices."""
+        rows = self._captioning(self._caption, batch)
+        new = [picture for picture in batch if picture.clip_input is not None]
+        vectors = self._embedding(self._embed_new, new)
+        found = {
+            picture.item.index: Embedded(vector, *picture.size, picture.preview)
+            for picture, vector in zip(new, vectors, strict=True)
+        }
+        return batch, rows, found
 
-    @torch.inference_mode()
-    def _caption(self, batch: Sequence[_Loaded]) -> list[Captioned]:
-        captioner = self.captioner
-        pixels = torch.from_numpy(np.stack([picture.pixels for picture in batch]))
+    def _embed_new(self, batch: Sequence[_Loaded]) -> list[NDArray[np.float32]]:
+        inputs = [picture.clip_input for picture in batch if picture.clip_input is not None]
         with autocast(self.device, self.options.precision):
-            memory = captioner.encode(captioner.preprocess.normalise(pixels.to(self.device)))
-            best = [hypotheses[0].token_ids for hypotheses in decode(captioner, memory, self.options.decoding)]
-            looked = look(captioner, memory, best)
-        rows = []
-        for picture, ids, seen in zip(batch, best, looked, strict=True):
-            decoded = captioner.tokenizer.decode(ids)
-            row = Captioned(
-                index=picture.item.index,
-                name=picture.item.name,
-                path=picture.item.path,
-                view=captioner.preprocess.view(picture.size, (memory.rows, memory.cols)),
-                caption=decoded.text,
-                references=picture.item.references,
-                token_ids=ids,
-                pieces=decoded.pieces,
-                word_of_piece=decoded.word_of_piece,
-                words=decoded.words,
-                logprobs=tuple(seen.logprobs.tolist()),
-                attention=seen.attention.float().cpu().numpy(),
-                prefix=memory.prefix,
-                preview=picture.preview,
-            )
-            rows.append(row)
-        return rows
+            return list(self.clip.embed_images(torch.stack(inputs)).numpy())
+
+    def _caption(self, batch: Sequence[_Loaded]) -> list[Captioned]:
+        inputs = np.stack([picture.captioner_input for picture in batch])
+        keys = [picture.item.path for picture in batch]
+        found = self.captioner.write(inputs, self.options.decoding, keys=keys)
+        return [self._row(picture, written) for picture, written in zip(batch, found, strict=True)]
+
+    def _row(self, picture: _Loaded, written: Written) -> Captioned:
+        return Captioned(
+            index=picture.item.index,
+            name=picture.item.name,
+            path=picture.item.path,
+            view=self.captioner.view(picture.size),
+            caption=written.caption,
+            references=picture.item.references,
+            token_ids=written.token_ids,
+            pieces=written.pieces,
+            word_of_piece=written.word_of_piece,
+            words=written.words,
+            logprobs=written.logprobs,
+            attention=written.attention,
+            prefix=self.captioner.prefix,
+            preview=picture.preview,
+            alternatives=written.alternatives,
+        )
 
     def _scores(
         self, rows: Sequence[CaptionRow], images: Float[Tensor, "picture dim"]
@@ -200,12 +282,14 @@ class Precompute:
         captions = [row.caption for row in rows]
         references = [row.references for row in rows]
         columns, notes = self._clip_scores(captions, references, images)
-        columns["logprob"] = np.array([sum(row.logprobs) for row in rows], np.float64)
+        logprob = np.array([total(row.logprobs) for row in rows], np.float64)
+        if not np.isnan(logprob).all():
+            columns["logprob"] = logprob
         corpus = {name: float(np.nanmean(values)) for name, values in columns.items() if name != "logprob"}
         if self.dataset.has_references and self.options.metrics:
             found = evaluate(captions, references, self.options.metrics)
             columns |= {name: np.asarray(values, np.float64) for name, values in found.per_image.items()}
-            corpus |= found.corpus
+            corpus |= found.corpus | diversity(found.tokens)
             notes += found.notes
         return {name: columns[name] for name in DESCRIPTIONS if name in columns}, corpus, notes
 
@@ -225,7 +309,7 @@ class Precompute:
         notes = [f"{len(cut)} captions were too long for CLIP and were cut"] if cut else []
         return columns, notes
 
-    def _plan(self, captioner_folder: Path) -> dict[str, Any]:
+    def _plan(self) -> dict[str, Any]:
         """What makes this run this run and no other."""
         dataset = self.dataset
         return {
@@ -235,20 +319,37 @@ class Precompute:
                 "annotations": str(dataset.annotations.resolve()) if dataset.annotations else None,
                 "fingerprint": dataset.fingerprint,
                 "count": len(dataset),
+                **dict(dataset.chosen),
             },
-            "captioner": {
-                **checkpoint_identity(captioner_folder),
-                **self.captioner.config.to_json(),
-                "preprocess": dict(self.captioner.preprocess.to_json()),
-            },
-            "decoding": dict(self.options.decoding.to_json()),
+            "captioner": dict(self.captioner.identity),
+            "decoding": self._decoding(),
             "clip": {**self.clip.identity, "prefix": self.options.prefix},
             "metrics": list(self.options.metrics),
             "attention": "exact" if self.options.exact else "u8",
             "precision": self.options.precision,
+            **({} if self.options.maps == RAW_MAPS else {"maps": self.options.maps}),  # older plans stay equal
         }
 
+    def _decoding(self) -> dict[str, Any]:
+        if isinstance(self.captioner, Predicted | ReadBy):
+            return {}  # whoever wrote the captions knows
+        return dict(self.options.decoding.to_json())
 
-def _versions() -> dict[str, str]:
+
+def _explain_by(maps: str, captioner: CaptionModel) -> None:
+    if not isinstance(captioner, Explainable):
+        raise UsageError(
+            f"--maps {maps}: needs a checkpoint of `hw3 train`; other captioners tell attention or nothing"
+        )
+    captioner.explain_by(maps)
+
+
+def _versions(captioner: CaptionModel) -> dict[str, str]:
+    """What computed this; a run without references needs no pycocoevalcap, a checkout on the path is not installed."""
     names = ("hw3-browse", "torch", "timm", "open_clip_torch", "pycocoevalcap", "numpy", "pillow", "tokenizers")
-    return {name: version(name) for name in names}
+    further = ("transformers",) if isinstance(captioner, HuggingFaceCaptioner) else ()
+    found = {}
+    for name in (*names, *further):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
