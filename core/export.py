@@ -1,7 +1,7 @@
 """A run as one flat table for other programs: CSV, JSON lines or Parquet, written in pieces however long it is.
 
 The columns are those of the run's `samples.parquet` (`docs/cache-format.md`, `docs/zeroshot-format.md`) and behind them
-what is kept elsewhere: of captions what people judged, of a zero-shot run the names that stand for the numbers.
+what is kept elsewhere: what people judged and noted, of a zero-shot run the names that stand for the numbers.
 
 Importing this module imports pyarrow.
 """
@@ -25,7 +25,7 @@ from ..cache.live import LiveCache
 from ..cache.reader import Cache
 from ..cache.schema import SAMPLES_FILE
 from ..cache.text import printable
-from ..cache.zeroshot import ZeroShotRun
+from ..cache.zeroshot import ByPrompt, ZeroShotRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,10 +61,13 @@ def tables(run: Run, mask: NDArray[np.bool_] | None = None) -> Iterator[pa.Table
         JudgementsError: The file of judgements cannot be used.
     """
     start = 0
-    said = {} if isinstance(run, ZeroShotRun) else judged(run)
+    said = judged(ByPrompt(run) if isinstance(run, ZeroShotRun) else run)
     for piece in _pieces(run):
         stop = start + len(piece)
-        whole = _with_names(piece, run, start) if isinstance(run, ZeroShotRun) else _with_judgements(piece, said)
+        if isinstance(run, ZeroShotRun):
+            whole = _with_notes(_with_names(piece, run, start), said)
+        else:
+            whole = _with_judgements(piece, said)
         yield whole if mask is None else whole.filter(pa.array(mask[start:stop]))
         start = stop
 
@@ -149,11 +152,27 @@ def _with_judgements(piece: pa.Table, said: Mapping[str, Judgement]) -> pa.Table
             [one.fits.get(word) for word in range(count)] if one and one.fits else None
             for one, count in zip(rows, counts, strict=True)
         ],
+    }
+    columns |= _notes(piece, said)
+    return _appended(piece, columns)
+
+
+def _with_notes(piece: pa.Table, said: Mapping[str, Judgement]) -> pa.Table:
+    """Add notes and tags; null where there are none."""
+    return _appended(piece, _notes(piece, said))
+
+
+def _notes(piece: pa.Table, said: Mapping[str, Judgement]) -> dict[str, list[Any]]:
+    rows = [said.get(path) for path in piece.column("path").to_pylist()]
+    return {
         "note": [one.note if one and one.note else None for one in rows],
         "tags": [sorted(one.tags) if one and one.tags else None for one in rows],
     }
-    for field in _JUDGED:
-        piece = piece.append_column(field, pa.array(columns[field.name], field.type))
+
+
+def _appended(piece: pa.Table, columns: Mapping[str, list[Any]]) -> pa.Table:
+    for name, values in columns.items():
+        piece = piece.append_column(name, pa.array(values, _JUDGED.field(name).type))
     return piece
 
 

@@ -2,13 +2,17 @@
 
 The app routes: a key names a part's verb (`keys`), a click or a worker's message goes to the part that understands it.
 Workers read and post messages; only parts, called from here, change widgets.
+
+`BrowserApp` has what runs of all kinds have: the list, search and filter, the board, notes and marks, the help, the
+process. What a picture of a kind of run is shown by, its subclasses add: `captions_app.CaptionBrowser` the caption,
+`classes.app.ClassBrowser` the bars of a zero-shot run.
 """
 
 from __future__ import annotations
 
-import os
+from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from textual import events, on
 from textual.actions import parse
@@ -24,56 +28,78 @@ from .keymap import keymap
 from .ordering import default_key
 from .parts.desk import Desk
 from .parts.finding import Finding
-from .parts.judging import Judging
-from .parts.keeping import Keeping
 from .parts.listing import Listing
-from .parts.panels import Panels
+from .parts.others import Others
 from .parts.pixels import Pixels
-from .parts.words import Words
 from .process import end_with_terminal, exit_on_signals
+from .themes import first_theme
+from .visits import Visit
 from .widgets.board import BoardView
-from .widgets.caption import Caption
 from .widgets.chooser import Chooser
-from .widgets.details import Details
 from .widgets.help import Help
 from .widgets.key_line import KeyLine
 from .widgets.prompt import Prompt
-from .widgets.sample_list import RANK, ListHead, SampleList
+from .widgets.sample_list import RANK, TEXT, ListHead, SampleList
 from .widgets.status_line import StatusLine
 from .widgets.title_bar import TitleBar
 from .widgets.too_small import TooSmall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from rich.console import RenderableType
     from textual.app import ComposeResult
-    from textual.binding import BindingType
+    from textual.binding import Binding, BindingType
+    from textual.widget import Widget
 
-    from .runs import Runs
+    from .parts.keeping import Keeping
+    from .parts.noting import Noting
+    from .parts.pictures import Pictures
     from .settings import Settings
+    from .source import Listed
     from .terminal.modes import Terminal
+    from .widgets.details import Details
 
 LEAST_WIDTH: Final = 60
 LEAST_HEIGHT: Final = 16
 _TERMINAL_CHECK: Final = 2.0  # seconds
+
+RunsT = TypeVar("RunsT", bound="Listed")
 
 
 class BrowserScreen(Screen[None], inherit_bindings=False):
     """The one screen, without Textual's own keys: Tab walks pinned maps here, not the focus."""
 
 
-class BrowserApp(App[None], inherit_bindings=False):
-    """Shows one run, or several as one list.
+class BrowserApp(App[None], Generic[RunsT], inherit_bindings=False):
+    """Shows what is open as one list, and a picture of it.
 
     Args:
-        runs: The runs; closed by the caller, unless `reopen` has replaced them.
+        runs: What is open; closed by the caller, unless `reopen` has replaced it.
         settings: How it looks and works.
         terminal: What the terminal can do.
-        reopen: Opens the same caches again.
+        reopen: Opens the same again.
+
+    Attributes:
+        declared: The keys that such a run has, as declared.
+        clicked: What a click chooses, for the help.
+        judging: The part for tags and notes, and for verdicts where there are any.
+        keeping: The part for figures, marks and the clipboard.
+        pictures: The part for the board.
+        details: The panel that tells more of a picture.
+        reading: The panel below or beside the board: the caption, or the bars.
+        successor: What to browse when this app has ended; None: nothing.
     """
 
-    CSS_PATH = "app.tcss"
+    declared: ClassVar[tuple[Binding, ...]] = ()
+    clicked: ClassVar[str] = "a row"
+    judging: Noting
+    keeping: Keeping
+    pictures: Pictures[Any, Any]
+    details: Details
+    reading: Widget
+
+    CSS_PATH = Path(__file__).with_name("app.tcss")  # of browsers in other folders, too
     TITLE = "hw3-browse"
     ENABLE_COMMAND_PALETTE = False  # ours is docked: a modal one would repaint the screen, pictures included
     ALLOW_SELECT = False  # the terminal's own selection (with Shift) copies; a click chooses words
@@ -86,24 +112,56 @@ class BrowserApp(App[None], inherit_bindings=False):
     ]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (LEAST_HEIGHT, "-high")]  # noqa: RUF012
 
-    def __init__(self, runs: Runs, settings: Settings, terminal: Terminal, reopen: Callable[[], Runs]) -> None:
+    def __init__(self, runs: RunsT, settings: Settings, terminal: Terminal, reopen: Callable[[], RunsT]) -> None:
         super().__init__()
         self.crash: Exception | None = None
         self.runs = runs
         self.settings = settings
         self.terminal = terminal
         self.reopen = reopen
-        self.keys = keys.mapped(keymap(settings, keys.BINDINGS, {keys.ALWAYS.key}))
+        self.successor: Listed | None = None
+        others = keys.idents() - {binding.id or "" for binding in self.declared}
+        self.keys = keys.mapped(self.declared, keymap(settings, self.declared, {keys.ALWAYS.key}, others))
         self._bindings = BindingsMap([keys.ALWAYS, *(binding for binding in self.keys if binding.key)])
         self.pixels = Pixels(self, terminal)
         self.finding = Finding(self, settings.filter)
-        self.judging = Judging(self)
-        self.keeping = Keeping(self)
         self.listing = Listing(self, settings.sort or default_key(runs.score_names), reverse=settings.reverse)
-        self.words = Words(self)
-        self.panels = Panels(self)
         self.desk = Desk(self)
-        self.theme = _theme(settings, terminal, self.available_themes)
+        self.others = Others(self)
+        self.theme = first_theme(settings, terminal, self.available_themes)
+
+    # -- What a kind of run has of its own -------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def noted(self) -> tuple[int, str] | None:
+        """The selected picture, as tags and notes name it: number of the run, path there. None: not read yet."""
+
+    @abstractmethod
+    def leave_picture(self, *, keep_word: bool) -> None:
+        """Another picture was selected: by walking, or (`keep_word`) because the list has changed."""
+
+    @abstractmethod
+    def show_nothing(self) -> None:
+        """No picture is selected."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """The run was opened again: what was read of it may have changed."""
+
+    def visit(self) -> Visit:
+        """Return where one is, so that one can come back."""
+        listing = self.listing
+        name = None if listing.index is None else self.runs.name(listing.index)
+        return Visit(listing.key, listing.reverse, self.finding.expression, name, None)
+
+    def resume(self, visit: Visit) -> None:
+        """Begin where one was; before the first frame."""
+        self.listing.begin_at(None if visit.name is None else self.runs.find(visit.name))
+
+    def step_back(self) -> bool:
+        """Close or deselect what the keys have opened in the picture's panels; tell whether there was anything."""
+        return False
 
     # -- The process -----------------------------------------------------------------------------------------------
 
@@ -131,11 +189,9 @@ class BrowserApp(App[None], inherit_bindings=False):
         self.title_bar = TitleBar()
         self.list_head = ListHead()
         self.list = SampleList(lambda: self.runs, self.judging.sign, lambda index: index in self.keeping.marked)
-        self.help_panel = Help(self.keys)
+        self.help_panel = Help(self.keys, self.clicked)
         self.chooser = Chooser()
         self.board = BoardView(self.pixels.painter)
-        self.details = Details()
-        self.caption = Caption()
         self.status = StatusLine()
         self.prompt = Prompt()
         yield self.title_bar
@@ -148,7 +204,7 @@ class BrowserApp(App[None], inherit_bindings=False):
                 yield self.chooser
             yield self.board
             yield self.details
-            yield self.caption
+            yield self.reading
         yield self.status
         yield KeyLine(self.keys, frozenset(self.settings.keys))
         yield self.prompt
@@ -168,7 +224,7 @@ class BrowserApp(App[None], inherit_bindings=False):
 
     def show_run(self) -> None:
         """Say in the first line which run this is."""
-        self.title_bar.run = _run_name(self.runs)
+        self.title_bar.run = self.runs.title
         if self.runs.notice:
             self.notify(self.runs.notice, title="Compared runs", markup=False)
 
@@ -242,24 +298,20 @@ class BrowserApp(App[None], inherit_bindings=False):
     def _sort_by_head(self, message: ListHead.Clicked) -> None:
         if message.key == RANK:
             self.listing.turn()
-        elif message.key != "caption":
+        elif message.key != TEXT:
             self.listing.sort_by(message.key)
 
     @on(SampleList.Clicked)
     def _click_row(self, message: SampleList.Clicked) -> None:
         self.listing.go(message.position)
 
-    @on(Caption.Clicked)
-    def _click_word(self, message: Caption.Clicked) -> None:
-        self.words.click(message)
-
     @on(BoardView.Clicked)
     def _click_picture(self, message: BoardView.Clicked) -> None:
-        self.panels.click(message)
+        self.pictures.click(message)
 
     @on(BoardView.Resized)
     def _fit_pictures(self) -> None:
-        self.panels.ask()
+        self.pictures.ask()
 
     @on(Chooser.Chosen)
     def _choose(self, message: Chooser.Chosen) -> None:
@@ -275,17 +327,13 @@ class BrowserApp(App[None], inherit_bindings=False):
     def _take_summary(self, message: messages.Summed) -> None:
         self.listing.take_summary(message)
 
-    @on(messages.SampleRead)
-    def _take_sample(self, message: messages.SampleRead) -> None:
-        self.words.take(message)
-
     @on(messages.Developed)
     def _take_pictures(self, message: messages.Developed) -> None:
-        self.panels.take(message)
+        self.pictures.take(message)
 
     @on(messages.NotDeveloped)
     def _take_failure(self, message: messages.NotDeveloped) -> None:
-        self.panels.fail(message)
+        self.pictures.fail(message)
 
     @on(messages.Saving)
     def _show_saving(self, message: messages.Saving) -> None:
@@ -316,6 +364,14 @@ class BrowserApp(App[None], inherit_bindings=False):
     def _take_runs(self, message: messages.Reopened) -> None:
         self.desk.take(message)
 
+    @on(messages.RunsFound)
+    def _show_runs(self, message: messages.RunsFound) -> None:
+        self.others.take(message.runs)
+
+    @on(messages.Opened)
+    def _leave(self, message: messages.Opened) -> None:
+        self.others.leave_for(message)
+
     @on(messages.Told)
     def _tell(self, message: messages.Told) -> None:
         self.notify(in_cells(message.text), markup=False)
@@ -328,28 +384,3 @@ class BrowserApp(App[None], inherit_bindings=False):
     @on(messages.CannotGoOn)
     def _end(self, message: messages.CannotGoOn) -> None:
         self.exit(return_code=2, message=message.problem)
-
-
-def _theme(settings: Settings, terminal: Terminal, available: Collection[str]) -> str:
-    """Return the theme to begin with: the chosen one, else dark or light as the terminal is."""
-    if settings.theme in available:
-        return settings.theme
-    is_dark = terminal.is_dark
-    if is_dark is None:
-        is_dark = not _prefers_light(os.environ.get("COLORFGBG", ""))
-    return "textual-dark" if is_dark else "textual-light"
-
-
-def _run_name(runs: Runs) -> str:
-    """Return how the run is called in the first line: its dataset, or its folder where the plan has no name for it."""
-    if len(runs.sources) > 1:
-        return f"{', '.join(runs.called(run) for run in range(len(runs.sources)))} · {len(runs):,} pictures"
-    dataset = runs.manifest.plan.get("dataset")
-    name = dataset.get("name") if isinstance(dataset, dict) else None
-    return in_cells(str(name or Path(runs.folder).name)) + f" · {runs.progress}"
-
-
-def _prefers_light(colorfgbg: str) -> bool:
-    """Return whether a terminal that tells its colours ("foreground;background") has a light background."""
-    background = colorfgbg.rpartition(";")[2]
-    return background in {"7", "15"}

@@ -20,6 +20,7 @@ examples:
   hw3-browse runs/val --print | head            the best ten as text
   hw3-browse runs/val --json | jq '.[0]'        the best one for a program
   hw3-browse runs/val --filter 'tag:bad' --csv  what was tagged bad, with all scores and notes
+  hw3-browse runs/zeroshot --prompt 2 --filter 'class = dog and not correct'
   hw3-browse --doctor                           what this terminal can do
   hw3-browse --config-default                   a config file to begin with: all settings and keys, explained
   eval "$(hw3-browse --completion bash)"        completion of hw3-browse and hw3; put it into ~/.bashrc
@@ -30,7 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser. Settings that nobody gave are None, so that the config file can have its say."""
     parser = argparse.ArgumentParser(
         prog="hw3-browse",
-        description="Browse captions by score, and see where the model looked at each word.",
+        description="Browse captions by score, and see where the model looked at each word; or what a zero-shot "
+        "classifier took pictures for.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -39,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="*",
         type=Path,
         metavar="CACHE",
-        help="folder that hw3 precompute has written, or is still writing; several are compared",
+        help="folder that hw3 precompute has written, or is still writing (several are compared), or hw3 zeroshot",
     )
     _add_list(parser.add_argument_group("the list"))
     _add_screen(parser.add_argument_group("the screen"))
@@ -48,11 +50,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_list(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--sort", metavar="SCORE", help="score to sort by, or name or index (default: clipscore)")
+    group.add_argument(
+        "--sort",
+        metavar="SCORE",
+        help="score to sort by, or name or index (default: clipscore; of a zero-shot run confidence)",
+    )
     group.add_argument(
         "--reverse", action=argparse.BooleanOptionalAction, help="worst first; --no-reverse if the config file says so"
     )
     group.add_argument("--filter", metavar="EXPR", default="", help="show only what fits: 'cider < 0.2 and words > 9'")
+    group.add_argument("--prompt", type=_count, metavar="N", help="of a zero-shot run: by which prompt, from 1")
 
 
 def _add_screen(group: argparse._ArgumentGroup) -> None:

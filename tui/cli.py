@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ..cache import completion
-from ..cache.errors import Hw3Error
+from ..cache.errors import Hw3Error, UsageError
 from ..cache.text import printable
 from .arguments import build_parser
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from ..cache.query import Query
-    from .runs import Runs
     from .settings import Settings
-    from .source import Source
+    from .source import Listed
+    from .terminal.modes import Terminal
+    from .visits import Visits
 
 _MISUSE: Final = 2
 _BROKEN_PIPE: Final = 0  # `| head` had enough: nothing went wrong
@@ -72,10 +73,10 @@ def _about_itself(options: argparse.Namespace) -> int:
     if options.config_path:
         return _write([str(_config_file())])
     if options.config_default:
-        from .keys import BINDINGS  # noqa: PLC0415 (imports Textual)
+        from .keys import everything  # noqa: PLC0415 (imports Textual)
         from .settings import default_config  # noqa: PLC0415
 
-        return _write(default_config(BINDINGS).splitlines())
+        return _write(default_config(everything()).splitlines())
     return _doctor(options)
 
 
@@ -105,13 +106,12 @@ def _config_file() -> Path:
 
 def _open(options: argparse.Namespace) -> int:
     settings = _settings(options)
-    folders = _folders(options)
-    with closing(_open_runs(folders)) as runs:
-        settings = replace(settings, sort=_sort_key(options, settings, runs))
+    with closing(_open_runs(_folders(options), options.prompt)) as runs:
+        settings = replace(settings, sort=_sort_key(options.sort, settings, runs))
         query = _query(settings.filter, runs)
         if options.format or not _is_interactive():
             return _print(runs, settings, query, options)
-        return _browse(runs, settings, lambda: _open_runs(folders))
+        return _browse(runs, settings)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -138,38 +138,46 @@ def _folders(options: argparse.Namespace) -> list[Path]:
     return [cache_to_open()]
 
 
-def _open_runs(folders: Sequence[Path]) -> Runs:
+def _open_runs(folders: Sequence[Path], prompt: int | None) -> Listed:
     # Late, so that --help and --version need not wait for NumPy.
-    from ..cache.live import open_cache  # noqa: PLC0415
-    from .runs import Runs  # noqa: PLC0415
+    from .opening import open_runs  # noqa: PLC0415
 
-    sources: list[Source] = []
-    with ExitStack() as undo:
-        for folder in folders:
-            sources.append(open_cache(folder))
-            undo.callback(sources[-1].close)
-        runs = Runs(sources)
-        undo.pop_all()
-    return runs
+    runs = open_runs(folders)
+    try:
+        return runs if prompt is None else _by(runs, prompt)
+    except Hw3Error:
+        runs.close()
+        raise
 
 
-def _sort_key(options: argparse.Namespace, settings: Settings, runs: Runs) -> str:
+def _by(runs: Listed, prompt: int) -> Listed:
+    """Return a zero-shot run by another prompt, counted from 1."""
+    from .classes.view import ClassView  # noqa: PLC0415
+
+    if not isinstance(runs, ClassView):
+        raise UsageError("--prompt is for zero-shot runs; this one has captions")
+    if not 1 <= prompt <= len(runs.run.prompts):
+        raise UsageError(f"--prompt {prompt}: this run has {len(runs.run.prompts)}, counted from 1")
+    return runs.by(prompt - 1)
+
+
+def _sort_key(asked: str | None, settings: Settings, runs: Listed) -> str:
     """Return the score to sort by: the command line must be right, the config file is a wish."""
     from .ordering import check_key, default_key, keys_of  # noqa: PLC0415
 
     names = runs.score_names
-    if options.sort:
-        check_key(options.sort, names)
-        return str(options.sort)
+    if asked:
+        check_key(asked, names)
+        return asked
     return settings.sort if settings.sort in keys_of(names) else default_key(names)
 
 
-def _query(expression: str, runs: Runs) -> Query | None:
+def _query(expression: str, runs: Listed) -> Query | None:
     if not expression.strip():
         return None
-    from ..cache.query import Fields, parse  # noqa: PLC0415
+    from ..cache.query import parse  # noqa: PLC0415
 
-    return parse(expression, Fields(runs.score_names, runs.text_names))
+    return parse(expression, runs.fields)
 
 
 def _is_interactive() -> bool:
@@ -177,24 +185,52 @@ def _is_interactive() -> bool:
     return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and os.environ.get("TERM") != "dumb"
 
 
-def _browse(runs: Runs, settings: Settings, reopen: Callable[[], Runs]) -> int:
+def _browse(runs: Listed, settings: Settings) -> int:
+    """Browse what is open, then the runs to which the user goes on from there."""
     from .terminal.probe import probe  # noqa: PLC0415
+    from .visits import Visits  # noqa: PLC0415
 
     terminal = probe(settings.graphics)  # before Textual, which would take the answers for keys
     if terminal.truecolor:
         os.environ["COLORTERM"] = "truecolor"  # sshd forwards none, and Textual reads it
-    from .app import BrowserApp  # noqa: PLC0415 (imports Textual)
+    visits = Visits(settings)
+    wish: Listed | None = runs
+    code = 0
+    while wish is not None:
+        code, wish = _browse_one(wish, visits, terminal)
+        terminal = replace(terminal, typed=b"")  # was typed for the first one
+    return code
+
+
+def _browse_one(runs: Listed, visits: Visits, terminal: Terminal) -> tuple[int, Listed | None]:
+    """Browse one run, or several as one list; return the exit code, and what is to be browsed next."""
+    from .opening import browser_for, open_runs  # noqa: PLC0415
     from .process import run  # noqa: PLC0415
 
-    return run(BrowserApp(runs, settings, terminal, reopen))
+    folders = [source.folder for source in runs.sources]
+
+    def reopen() -> Listed:
+        again = open_runs(folders)
+        if type(again) is not type(runs):
+            again.close()
+            raise UsageError(f"{folders[0]} holds another kind of run now: start hw3-browse again")
+        return again
+
+    app = browser_for(runs, visits.settings(runs), terminal, reopen)
+    visits.resume(app)
+    try:
+        return run(app), app.successor
+    finally:
+        visits.leave(app)
+        app.runs.close()
 
 
 # -- Without a terminal ------------------------------------------------------------------------------------------------
 
 
-def _print(runs: Runs, settings: Settings, query: Query | None, options: argparse.Namespace) -> int:
+def _print(runs: Listed, settings: Settings, query: Query | None, options: argparse.Namespace) -> int:
     from ..cache.judged import judged  # noqa: PLC0415
-    from . import plain  # noqa: PLC0415
+    from .opening import printer_for  # noqa: PLC0415
     from .ordering import Ordering  # noqa: PLC0415
 
     runs.join()
@@ -205,21 +241,24 @@ def _print(runs: Runs, settings: Settings, query: Query | None, options: argpars
         from ..cache.query import RunTable  # noqa: PLC0415
 
         opinions = judged(runs.sources[0])
-        mask = query.mask(RunTable(runs, settings.sort, opinions, text_names=runs.text_names))
+        mask = query.mask(RunTable(runs, settings.sort, opinions, text_names=runs.searched))
     ordering = Ordering.build(runs, settings.sort, reverse=settings.reverse, mask=mask)
+    printer = printer_for(runs)
     if options.format not in {"json", "csv"}:
-        return _write(plain.text_lines(runs, ordering, options.limit))
-    lines = plain.json_lines if options.format == "json" else plain.csv_lines
+        return _write(printer.text_lines(runs, ordering, options.limit))
+    lines = printer.json_lines if options.format == "json" else printer.csv_lines
     return _write(lines(runs, ordering, options.limit, [judged(source) for source in runs.sources]))
 
 
-def _notices(runs: Runs) -> list[str]:
+def _notices(runs: Listed) -> list[str]:
     """Return what one must know of the list: runs that are not finished, pictures that not all runs have."""
     from .source import Growing  # noqa: PLC0415
+    from .titles import titles_of  # noqa: PLC0415
 
+    titles = titles_of([source.folder for source in runs.sources])
     unfinished = [
-        f"{title} is not finished: {len(source):,} of {source.manifest.count:,} pictures so far"
-        for title, source in zip(runs.titles, runs.sources, strict=True)
+        "{} is not finished: {:,} of {:,} pictures so far".format(title, *source.progress)
+        for title, source in zip(titles, runs.sources, strict=True)
         if isinstance(source, Growing)
     ]
     return unfinished + ([runs.notice] if runs.notice else [])

@@ -51,10 +51,19 @@ _ROLES: Final[dict[Role, str]] = {
 
 def heading(sample: Sample, judgement: Judgement | None) -> Block:
     """Return the name and the size of the picture, and what was said of it."""
-    size = f"{sample.view.width}{TIMES}{sample.view.height}"
-    lines = [Content.assemble((in_cells(sample.name), "bold"), (f"  {size}", MUTED))]
+    return [named(sample.name, (sample.view.width, sample.view.height)), *said(judgement)]
+
+
+def named(name: str, size: tuple[int, int]) -> Content:
+    """Return the name and the (width, height) of a picture."""
+    return Content.assemble((in_cells(name), "bold"), (f"  {size[0]}{TIMES}{size[1]}", MUTED))
+
+
+def said(judgement: Judgement | None) -> Block:
+    """Return what was said of a picture, if anything."""
     if judgement is None:
-        return lines
+        return []
+    lines = []
     if judgement.reasonable is not None:
         verdict = ("✓ reasonable", "$text-success") if judgement.reasonable else ("✗ not reasonable", "$text-error")
         lines.append(Content.assemble(("caption ", MUTED), verdict))
@@ -122,6 +131,27 @@ def tokens(sample: Sample, width: int) -> Block:
             word, _, share = placed.text.rpartition("\u00a0")
             parts += [(" " if place else "", ""), (word, "bold"), (f" {share}", MUTED)]
         lines.append(Content.assemble(*parts))
+    return lines
+
+
+def alternatives(sample: Sample, width: int) -> Block:
+    """Return the other captions that the search has found, each behind its score; words that are new stand out."""
+    if not sample.alternatives:
+        return []
+    count = len(sample.alternatives)
+    title = "1 other caption of the search" if count == 1 else f"{count} other captions of the search"
+    lines = [Content.styled(title, MUTED)]
+    known = {word.casefold() for word in sample.words}
+    for other in sample.alternatives:
+        words = in_cells(other.caption).split()
+        mark = (f"{formats.score(other.score):>{_VALUE_WIDTH}} ", MUTED)
+        for line in flow(words or ["(empty)"], max(1, width - len(mark[0]))):
+            parts: list[tuple[str, str]] = [mark]
+            for place, placed in enumerate(line):
+                style = MUTED if placed.text.casefold() in known else "bold"
+                parts += [(" " if place else "", ""), (placed.text, style)]
+            lines.append(Content.assemble(*parts))
+            mark = (" " * len(mark[0]), "")
     return lines
 
 

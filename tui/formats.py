@@ -27,6 +27,8 @@ def rank(value: int | None) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share of one with two or three significant digits."""
+    """Write a share of one with two or three significant digits, a dash where it is not known."""
+    if math.isnan(share):
+        return UNDEFINED
     value = share * 100
     return f"{value:.0f}%" if value >= _LARGE else f"{value:.1f}%"

@@ -57,7 +57,9 @@ _MEANT: Final = {
 }
 
 
-def keymap(settings: Settings, declared: Sequence[Binding], reserved: Collection[str] = ()) -> dict[str, str]:
+def keymap(
+    settings: Settings, declared: Sequence[Binding], reserved: Collection[str] = (), others: Collection[str] = ()
+) -> dict[str, str]:
     """Return the keys of every id whose keys are not the declared ones: "key,key", or "" for none.
 
     A key that the user gives to one id is taken from the id that is declared with it, so that a later version of the
@@ -67,6 +69,7 @@ def keymap(settings: Settings, declared: Sequence[Binding], reserved: Collection
         settings: With the user's choice.
         declared: All bindings that have an id.
         reserved: Keys that cannot be given to anything.
+        others: Ids that browsers of other kinds of runs have; what is said of them is passed over.
 
     Raises:
         UsageError: An id or a key is unknown, a key reserved, or two ids have been given the same key; the message
@@ -76,6 +79,8 @@ def keymap(settings: Settings, declared: Sequence[Binding], reserved: Collection
     owners: dict[str, str] = {}
     chosen: dict[str, list[str]] = {}
     for ident, text in settings.keys.items():
+        if ident in others:
+            continue
         place = settings.place(f"keys.{ident}")
         if ident not in declared_keys:
             raise UsageError(f"{place}: unknown id of a key {ident!r}; {suggestion(ident, declared_keys)}")

@@ -3,6 +3,8 @@
 The id of a binding is "section.name"; sections are the headings of the help. `description` is the footer's word,
 `tooltip` the help's and the palette's sentence, and `show` says whether the footer has room for it. What a key does is
 written "part.verb" with at most one argument: a method of one of the app's parts (tui/parts/).
+
+`BINDINGS` are the keys of captions, `CLASS_BINDINGS` those of a zero-shot run: what both have, they share.
 """
 
 from __future__ import annotations
@@ -78,23 +80,38 @@ BINDINGS: Final = (
     _key("view.palette", "ctrl+p", "desk.palette", None, "all commands, by name", "^p"),
     _key("view.theme", "T", "desk.toggle_theme", None, "dark or light", "T"),
     _key("view.themes", "ctrl+t", "desk.choose_theme", None, "another theme", "^t"),
+    _key("view.runs", "b", "others.choose", None, "browse another run (menu)", "b"),
     _key("view.reload", "R,f5", "desk.reload", None, "open the cache again", "R F5"),
     _key("view.help", "question_mark,f1", "desk.help", None, "this help", "? F1", "help"),
     _key("view.back", "escape", "desk.back", None, "one step back: close, clear, deselect", "Esc"),
     _key("program.quit", "q", "desk.quit", None, "quit", "q", "quit"),
     _key("program.suspend", "ctrl+z", "desk.suspend", None, "to the shell (fg: back)", "^z"),
 )
+
+_ONLY_OF_CAPTIONS: Final = frozenset({"word", "map", "panel"})  # sections
+_NOT_OF_CLASSES: Final = frozenset({"judge.fits", "judge.misses", "judge.good", "judge.bad", "keep.copy_caption"})
+# Keys of a zero-shot run that captions do not have, and what shared keys mean there.
+_OF_CLASSES: Final = (
+    _key("find.search", "slash", "finding.search", None, "search names and classes", "/", "search"),
+    _key("find.filter", "F", "finding.filter", None, "filter: class = dog and not correct", "F", "filter"),
+    _key("prompt.next", "right,l", "guesses.step", 1, "next prompt", "→ l", "prompt"),
+    _key("prompt.previous", "left,h", "guesses.step", -1, "previous prompt", "← h"),
+    _key("prompt.menu", "p", "guesses.choose", None, "prompts (menu)", "p"),
+    _key("keep.save", "s", "keeping.save", None, "save picture and bars as a figure", "s", "save"),
+    _key("keep.save_marked", "S", "keeping.save_marked", None, "one figure of all marked, or of the list's first", "S"),
+)
 # Works while a line is typed, too, and cannot be mapped away.
 ALWAYS: Final = Binding("ctrl+c", "do('desk.quit')", "quit", show=False, priority=True, id="program.interrupt")
 
 # The footer has one word for a pair of keys.
-FOOTER_KEYS: Final = {"sample.next": "↑↓", "word.next": "←→", "view.help": "?"}
+FOOTER_KEYS: Final = {"sample.next": "↑↓", "word.next": "←→", "prompt.next": "←→", "view.help": "?"}
 
 SECTIONS: Final = {
     "sample": "Samples",
     "find": "Finding",
     "sort": "Order",
     "word": "Words",
+    "prompt": "Prompts",
     "map": "Attention map",
     "panel": "Panels of maps",
     "judge": "Judging",
@@ -104,14 +121,31 @@ SECTIONS: Final = {
 }
 
 
-def idents() -> tuple[str, ...]:
-    """Return the ids of all keys that can be mapped."""
-    return tuple(binding.id or "" for binding in BINDINGS)
+def _of_classes() -> tuple[Binding, ...]:
+    """Return the keys of a zero-shot run, in the order of the sections."""
+    own = {binding.id: binding for binding in _OF_CLASSES}
+    shared = [own.pop(binding.id, binding) for binding in BINDINGS if _is_shared(binding.id or "")]
+    return tuple(binding for _, keys in sections([*shared, *own.values()]) for binding in keys)
 
 
-def mapped(keymap: Mapping[str, str]) -> tuple[Binding, ...]:
-    """Return the bindings with the user's own keys: id to "key,key" in Textual's names of keys, or "" for none."""
-    return tuple(_with_keys(binding, keymap.get(binding.id or "")) for binding in BINDINGS)
+def _is_shared(ident: str) -> bool:
+    return ident.partition(".")[0] not in _ONLY_OF_CAPTIONS and ident not in _NOT_OF_CLASSES
+
+
+def idents() -> frozenset[str]:
+    """Return the ids of all keys that can be mapped, whatever kind of run they are for."""
+    return frozenset(binding.id or "" for binding in everything())
+
+
+def everything() -> tuple[Binding, ...]:
+    """Return every id once: the keys of captions, then those that a zero-shot run alone has."""
+    known = {binding.id for binding in BINDINGS}
+    return (*BINDINGS, *(binding for binding in CLASS_BINDINGS if binding.id not in known))
+
+
+def mapped(declared: Sequence[Binding], keymap: Mapping[str, str]) -> tuple[Binding, ...]:
+    """Return bindings with the user's own keys: id to "key,key" in Textual's names of keys, or "" for none."""
+    return tuple(_with_keys(binding, keymap.get(binding.id or "")) for binding in declared)
 
 
 def _with_keys(binding: Binding, keys: str | None) -> Binding:
@@ -124,4 +158,9 @@ def _with_keys(binding: Binding, keys: str | None) -> Binding:
 def sections(bindings: Sequence[Binding]) -> Iterator[tuple[str, list[Binding]]]:
     """Return the help: each heading with its keys, in the order of declaration."""
     for section, heading in SECTIONS.items():
-        yield heading, [key for key in bindings if (key.id or "").partition(".")[0] == section]
+        own = [key for key in bindings if (key.id or "").partition(".")[0] == section]
+        if own:
+            yield heading, own
+
+
+CLASS_BINDINGS: Final = _of_classes()

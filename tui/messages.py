@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from ..cache.known import KnownRun
     from ..cache.schema import Sample
     from .ordering import Ordering
     from .prints import Print
-    from .runs import Runs
+    from .source import Listed
     from .standings import Standing
     from .summary import Summary
-    from .tiles import Board, Wanted
+    from .tiles import Board
 
 
 class Ordered(Message):
@@ -50,7 +51,7 @@ class SampleRead(Message):
 class Developed(Message):
     """Pictures of the board are ready: some of them, by their place among the tiles, or all."""
 
-    def __init__(self, wanted: Wanted, board: Board, prints: Sequence[Print | None]) -> None:
+    def __init__(self, wanted: object, board: Board, prints: Sequence[Print | None]) -> None:
         self.wanted = wanted
         self.board = board
         self.prints = tuple(prints)
@@ -60,7 +61,7 @@ class Developed(Message):
 class NotDeveloped(Message):
     """A sample or its picture could not be read."""
 
-    def __init__(self, wanted: Wanted, problem: str) -> None:
+    def __init__(self, wanted: object, problem: str) -> None:
         self.wanted = wanted
         self.problem = problem
         super().__init__()
@@ -95,9 +96,25 @@ class NotSaved(Message):
 class Reopened(Message):
     """The caches have been opened again; `marked` are the marked pictures in them."""
 
-    def __init__(self, runs: Runs, marked: Collection[int]) -> None:
+    def __init__(self, runs: Listed, marked: Collection[int]) -> None:
         self.runs = runs
         self.marked = frozenset(marked)
+        super().__init__()
+
+
+class RunsFound(Message):
+    """Other runs have been looked for."""
+
+    def __init__(self, runs: Sequence[KnownRun]) -> None:
+        self.runs = tuple(runs)
+        super().__init__()
+
+
+class Opened(Message):
+    """Another run has been opened, to be browsed instead of this one."""
+
+    def __init__(self, runs: Listed) -> None:
+        self.runs = runs
         super().__init__()
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .source import Source
+    from .source import Scored
 
 BY_NAME: Final = "name"
 BY_INDEX: Final = "index"
@@ -52,7 +52,7 @@ class Ordering:
     ranked_left: int
 
     @classmethod
-    def build(cls, source: Source, key: str, *, reverse: bool = False, mask: NDArray[np.bool_] | None = None) -> Self:
+    def build(cls, source: Scored, key: str, *, reverse: bool = False, mask: NDArray[np.bool_] | None = None) -> Self:
         """Sort the pictures of a source; takes a moment for a million of them.
 
         Args:

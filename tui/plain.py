@@ -1,7 +1,8 @@
 """The browser without a terminal: the same list as aligned text, or as JSON or CSV for programs.
 
-Imports nothing of Textual. Texts come from strangers: text and CSV are sanitized, JSON escapes all but ASCII. Of
-several runs, what belongs to the second carries its letter: `b.caption`, `b.cider`, `b.note`; see `runs`.
+Of captions; a zero-shot run has the same three functions in `classes.plain`. Imports nothing of Textual. Texts come
+from strangers: text and CSV are sanitized, JSON escapes all but ASCII. Of several runs, what belongs to the second
+carries its letter: `b.caption`, `b.cider`, `b.note`; see `runs`.
 """
 
 from __future__ import annotations
@@ -29,22 +30,22 @@ if TYPE_CHECKING:
     Opinions = Sequence[Mapping[str, Judgement]]
     """For each run its judgements by path; empty where nobody has judged."""
 
-_WIDEST_NAME: Final = 32
+WIDEST_NAME: Final = 32
 _WIDEST_CAPTION: Final = 60
-_SCORE_WIDTH: Final = 7
-_ROWS_LOOKED_AT: Final = 1000  # enough to choose a width; a million names would delay the first line
+SCORE_WIDTH: Final = 7
+ROWS_LOOKED_AT: Final = 1000  # enough to choose a width; a million names would delay the first line
 _YES_NO: Final = {True: "yes", False: "no", None: ""}
 
 
 def text_lines(runs: Runs, ordering: Ordering, limit: int | None) -> Iterator[str]:
     """Yield the list as text: rank, scores, name and captions in columns, a head first."""
-    positions = range(_count(ordering, limit))
+    positions = range(count(ordering, limit))
     keys = _keys_shown(runs, ordering)
     columns = [runs.scores(key) for key in keys]
     readers = [runs.name, *_caption_readers(runs)]
     names = ["name", *_labelled(runs, "caption")]
-    limits = [_WIDEST_NAME, *[_WIDEST_CAPTION] * len(runs.sources)]
-    indices = [ordering.index_at(position) for position in islice(positions, _ROWS_LOOKED_AT)]
+    limits = [WIDEST_NAME, *[_WIDEST_CAPTION] * len(runs.sources)]
+    indices = [ordering.index_at(position) for position in islice(positions, ROWS_LOOKED_AT)]
     # The last column may be as wide as it likes.
     widths = [
         max(cell_len(name), min(most, max((cell_len(printable(read(index))) for index in indices), default=0)))
@@ -53,9 +54,9 @@ def text_lines(runs: Runs, ordering: Ordering, limit: int | None) -> Iterator[st
     rank_width = max(len("rank"), len(str(len(runs))))
 
     def line(rank: str, scores: Sequence[str], texts: Sequence[str]) -> str:
-        numbers = [f"{value:>{max(len(key), _SCORE_WIDTH)}}" for key, value in zip(keys, scores, strict=True)]
-        padded = [_padded(text, width) for text, width in zip(texts[:-1], widths, strict=True)]
-        return "  ".join([f"{rank:>{rank_width}}", *numbers, *padded, texts[-1]]).rstrip()
+        numbers = [f"{value:>{max(len(key), SCORE_WIDTH)}}" for key, value in zip(keys, scores, strict=True)]
+        aligned = [padded(text, width) for text, width in zip(texts[:-1], widths, strict=True)]
+        return "  ".join([f"{rank:>{rank_width}}", *numbers, *aligned, texts[-1]]).rstrip()
 
     yield line("rank", keys, names)
     for position in positions:
@@ -73,9 +74,9 @@ def json_lines(runs: Runs, ordering: Ordering, limit: int | None, opinions: Opin
         limit: At most so many.
         opinions: What has been said about them; without any there are no such fields.
     """
-    count = _count(ordering, limit)
+    total = count(ordering, limit)
     yield "["
-    for position in range(count):
+    for position in range(total):
         index = ordering.index_at(position)
         sample = runs.sample(index)
         captions = (read(index) for read in _caption_readers(runs))
@@ -91,7 +92,7 @@ def json_lines(runs: Runs, ordering: Ordering, limit: int | None, opinions: Opin
         for run, judgements in _judged_runs(opinions):
             said = _said(runs, run, index, judgements)
             entry |= {_lettered(runs, run, name): value for name, value in said.items()}
-        yield json.dumps(entry) + ("," if position + 1 < count else "")
+        yield json.dumps(entry) + ("," if position + 1 < total else "")
     yield "]"
 
 
@@ -104,8 +105,8 @@ def csv_lines(runs: Runs, ordering: Ordering, limit: int | None, opinions: Opini
     columns = [runs.scores(name) for name in runs.score_names]
     readers = [runs.name, *_caption_readers(runs)]
     judged = [_lettered(runs, run, name) for run, _ in _judged_runs(opinions) for name in _CELLS]
-    yield _csv_line(["rank", "name", *_labelled(runs, "caption"), *runs.score_names, *judged])
-    for position in range(_count(ordering, limit)):
+    yield csv_line(["rank", "name", *_labelled(runs, "caption"), *runs.score_names, *judged])
+    for position in range(count(ordering, limit)):
         index = ordering.index_at(position)
         values = (float(column[index]) for column in columns)
         scores = ["" if math.isnan(value) else repr(value) for value in values]
@@ -115,7 +116,7 @@ def csv_lines(runs: Runs, ordering: Ordering, limit: int | None, opinions: Opini
             for run, judgements in _judged_runs(opinions)
             for name, value in _said(runs, run, index, judgements).items()
         ]
-        yield _csv_line([str(ordering.rank_at(position) or ""), *texts, *scores, *cells])
+        yield csv_line([str(ordering.rank_at(position) or ""), *texts, *scores, *cells])
 
 
 def _said(runs: Runs, run: int, index: int, judgements: Mapping[str, Judgement]) -> dict[str, Any]:
@@ -179,15 +180,18 @@ def _lettered(runs: Runs, run: int, name: str) -> str:
     return f"{runs.labels[run]}.{name}" if run else name
 
 
-def _padded(text: str, width: int) -> str:
+def padded(text: str, width: int) -> str:
+    """Return a text in at least so many cells."""
     return text if cell_len(text) > width else set_cell_size(text, width)
 
 
-def _count(ordering: Ordering, limit: int | None) -> int:
+def count(ordering: Ordering, limit: int | None) -> int:
+    """Return how many rows are printed."""
     return len(ordering) if limit is None else min(limit, len(ordering))
 
 
-def _csv_line(fields: list[str]) -> str:
+def csv_line(fields: list[str]) -> str:
+    """Return a line of CSV, without its end."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="").writerow(fields)
     return buffer.getvalue()

@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from textual.drivers import linux_driver
 
@@ -27,7 +27,7 @@ _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 _PATIENCE: Final = 3.0  # seconds for the orderly way out; a terminal that is gone may block it for ever
 
 
-def run(app: BrowserApp) -> int:
+def run(app: BrowserApp[Any]) -> int:
     """Run the browser to its end and return the exit code.
 
     0 after quitting, 1 after a crash (its traceback goes to a log, whose path is printed), 2 where the cache
@@ -49,14 +49,14 @@ def run(app: BrowserApp) -> int:
     return app.return_code or 0
 
 
-def _free_pictures(app: BrowserApp) -> None:
+def _free_pictures(app: BrowserApp[Any]) -> None:
     """Let the terminal forget the pictures that were sent to it, whichever way the browser ended."""
     if app.pixels.painter is not None:
         with contextlib.suppress(OSError):
             print(app.pixels.painter.leave(), end="", file=sys.__stderr__, flush=True)
 
 
-def exit_on_signals(app: BrowserApp) -> None:
+def exit_on_signals(app: BrowserApp[Any]) -> None:
     """Make SIGTERM and SIGHUP (the connection died) end the app in order; called inside of its event loop."""
     if threading.current_thread() is not threading.main_thread():
         return  # only the main thread may handle signals; tests run apps elsewhere
@@ -65,7 +65,7 @@ def exit_on_signals(app: BrowserApp) -> None:
         loop.add_signal_handler(number, _end, app, number)
 
 
-def end_with_terminal(app: BrowserApp) -> None:
+def end_with_terminal(app: BrowserApp[Any]) -> None:
     """End the app if its terminal is gone; called from time to time.
 
     Where a wrapper ignores SIGHUP, nobody tells the browser, and Textual would read an end of file for ever.
@@ -76,7 +76,7 @@ def end_with_terminal(app: BrowserApp) -> None:
         _end(app, signal.SIGHUP)
 
 
-def _end(app: BrowserApp, number: signal.Signals) -> None:
+def _end(app: BrowserApp[Any], number: signal.Signals) -> None:
     code = 128 + number
     watchdog = threading.Timer(_PATIENCE, os._exit, (code,))
     watchdog.daemon = True

@@ -19,6 +19,7 @@ from rich.style import Style
 
 from ..cache.errors import CacheDamaged
 from . import escapes
+from .enlarging import resized
 from .strips import WrittenStrip
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def fit(size: tuple[int, int], cells: tuple[int, int]) -> tuple[int, int]:
 
 def scale(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the picture at (width, height) pixels: uint8 [height, width, 3]."""
-    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
+    return np.asarray(resized(image, size))
 
 
 def levels(grid: NDArray[np.float32]) -> NDArray[np.float32]:

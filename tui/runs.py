@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..cache.errors import UsageError
+from ..cache.query import Fields
+from ..cache.schema import RAW_MAPS
 from ..cache.text import printable
+from .cells import in_cells
 from .columns import columns_of
 from .source import Growing
 from .titles import titles_of
@@ -53,6 +56,10 @@ class Runs:
     Raises:
         UsageError: There are more runs than letters.
     """
+
+    row_head: Final = "caption"
+    names_from: Final = 96  # cells
+    name_width: Final = 16
 
     def __init__(self, sources: Sequence[Source]) -> None:
         if not 0 < len(sources) <= len(ascii_lowercase):
@@ -116,6 +123,19 @@ class Runs:
             state = "running" if self._growing[0].is_running else "stopped"
             return f"{done:,} of {total:,} pictures, {state}"
         return f"{len(self):,} pictures"
+
+    @property
+    def title(self) -> str:
+        """What is open: the runs, or the dataset of the only one (its folder where the plan has no name for it).
+
+        Of one run it says too how its maps were made, unless they are attention as it is.
+        """
+        if len(self.sources) > 1:
+            return f"{', '.join(self.called(run) for run in range(len(self.sources)))} · {len(self):,} pictures"
+        dataset = self.manifest.plan.get("dataset")
+        name = dataset.get("name") if isinstance(dataset, dict) else None
+        maps = "" if self.manifest.maps == RAW_MAPS else f" · maps: {in_cells(self.manifest.maps)}"
+        return in_cells(str(name or self.folder.name)) + f" · {self.progress}{maps}"
 
     def called(self, run: int) -> str:
         """Return the letter of a run, as columns carry it, and its title."""
@@ -197,6 +217,20 @@ class Runs:
         """Return the first run's caption of a picture."""
         return self._first.caption(self.at(0, index))
 
+    def row(self, index: int, /) -> str:
+        """Return the text of a row: the first run's caption."""
+        return self.caption(index)
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The columns of `texts` in which a search looks."""
+        return self.text_names
+
+    @property
+    def fields(self) -> Fields:
+        """What the filter language may name."""
+        return Fields(self.score_names, self.text_names)
+
     @property
     def text_names(self) -> tuple[str, ...]:
         """The columns that `texts` has, the first run's first."""
@@ -227,8 +261,8 @@ class Runs:
         rows = np.flatnonzero(self._joined().numbers(0) == found)
         return int(rows[0]) if len(rows) else None
 
-    def attention(self, index: int, /) -> Attention:
-        """Return the cross-attention of the first run's caption."""
+    def attention(self, index: int, /) -> Attention | None:
+        """Return the cross-attention of the first run's caption; None where it has no maps."""
         return self._first.attention(self.at(0, index))
 
     def preview(self, index: int, /) -> bytes:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .runs import Runs
     from .units import Unit
 
-_ONE_AT_A_TIME: Final = Lock()  # matplotlib's settings are global to the process
+ONE_AT_A_TIME: Final = Lock()  # matplotlib's settings are global to the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def save_grid(
     """
     style = figures.Style(colormap=look.colormap, opacity=look.opacity)
     samples = [source.sample(runs.at(number, index)) for number, source in enumerate(runs.sources)]
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         blocks = [
             figures.sample_block(
                 source,
@@ -179,8 +179,10 @@ def _cells(samples: Sequence[Sample], number: int, look: Look, panels: Sequence[
     return cells
 
 
-def _clipped(cells: Sequence[figures.Cell], shape: AttentionShape) -> list[figures.Cell]:
-    """Return the cells in the layers and heads that a run has; another run may have fewer."""
+def _clipped(cells: Sequence[figures.Cell], shape: AttentionShape | None) -> list[figures.Cell]:
+    """Return the cells in the layers and heads that a run has; another run may have fewer, or no maps at all."""
+    if shape is None:
+        return []
     return [
         replace(
             cell,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .ordering import standing
 
 if TYPE_CHECKING:
-    from .source import Source
+    from .source import Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Standing:
     of: int
 
 
-def standings(source: Source, index: int) -> tuple[Standing, ...]:
+def standings(source: Scored, index: int) -> tuple[Standing, ...]:
     """Return every score of a picture, in display order; touches every row once for each score."""
     result = []
     for score in source.manifest.scores:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .histogram import Histogram
-    from .source import Source
+    from .source import Scored
 
 # Heads of the columns: a mean over pictures is not what a corpus metric says of the same pictures.
 LEFT: Final = "mean of left"
@@ -72,7 +72,7 @@ class Summary:
 
 
 def summarize(
-    source: Source, key: str, mask: NDArray[np.bool_] | None = None, before: Summary | None = None
+    source: Scored, key: str, mask: NDArray[np.bool_] | None = None, before: Summary | None = None
 ) -> Summary:
     """Sum up what a filter leaves; touches every row once for each score.
 

@@ -110,13 +110,13 @@ class Board:
     pages: int = 1
 
 
-def plan(wanted: Wanted, samples: Sequence[Sample], shapes: Sequence[AttentionShape]) -> Board:
+def plan(wanted: Wanted, samples: Sequence[Sample], shapes: Sequence[AttentionShape | None]) -> Board:
     """Return the tiles for what is wanted.
 
     Args:
         wanted: What is selected.
         samples: The picture in each run.
-        shapes: Layers and heads of each run.
+        shapes: Layers and heads of each run; None: it has no maps, and its pictures are plain.
     """
     shown = [(run, focus) for focus in _foci(wanted, samples[wanted.run], shapes[wanted.run]) for run in _runs(wanted)]
     focus = _clipped(wanted.focus, units_of(samples[wanted.run], by_pieces=wanted.by_pieces))
@@ -149,14 +149,13 @@ def _runs(wanted: Wanted) -> tuple[int, ...]:
     return (wanted.run,) if wanted.sheet else tuple(range(len(wanted.rows)))
 
 
-def _foci(wanted: Wanted, sample: Sample, shape: AttentionShape) -> list[Focus]:
+def _foci(wanted: Wanted, sample: Sample, shape: AttentionShape | None) -> list[Focus]:
     units = units_of(sample, by_pieces=wanted.by_pieces)
     focus = _clipped(wanted.focus, units)
     if wanted.sheet == "words":
         return [replace(focus, unit=unit) for unit in (None, *range(len(units)))]
-    if wanted.sheet == "heads" and focus.unit is not None:
-        heads: list[Head] = ["mean", "max", *range(shape.heads)]
-        return [Focus(focus.unit, layer, head) for layer in range(shape.layers) for head in heads]
+    if wanted.sheet == "heads" and focus.unit is not None and shape is not None:
+        return [Focus(focus.unit, layer, head) for layer in range(shape.layers) for head in heads_of(shape)]
     return [*wanted.pins, *([] if focus in wanted.pins else [focus])]
 
 
@@ -188,20 +187,24 @@ def _request(
     run: int,
     samples: Sequence[Sample],
     *,
-    shape: AttentionShape,
+    shape: AttentionShape | None,
     rect: Rect,
     labelled: bool,
 ) -> Request:
     unit = _unit_in(wanted, focus, run, samples)
-    hidden = unit is None or (not wanted.map_shown and focus == wanted.focus)
-    head = focus.head if not isinstance(focus.head, int) else min(focus.head, shape.heads - 1)
+    tokens: tuple[int, ...] = ()
+    # A plain picture is the same in every layer: one print, kept once.
+    layer = 0
+    head: Head = "mean"
+    if unit is not None and shape is not None and (wanted.map_shown or focus != wanted.focus):
+        tokens, layer = unit.tokens, min(focus.layer, shape.layers - 1)
+        head = focus.head if not isinstance(focus.head, int) else min(focus.head, shape.heads - 1)
     return Request(
         run,
         wanted.rows[run],
-        () if unit is None or hidden else unit.tokens,
-        # A plain picture is the same in every layer: one print, kept once.
-        0 if hidden else min(focus.layer, shape.layers - 1),
-        "mean" if hidden else head,
+        tokens,
+        layer,
+        head,
         (rect.columns, max(1, rect.lines - int(labelled))),
         wanted.colormap,
         wanted.opacity,
@@ -220,6 +223,11 @@ def _label(wanted: Wanted, focus: Focus, run: int, samples: Sequence[Sample]) ->
     if wanted.sheet == "heads" or (wanted.pins and not wanted.sheet and focus.unit is not None):
         parts.append(f"L{focus.layer + 1} {head_name(focus.head)}")
     return " ".join(parts)
+
+
+def heads_of(shape: AttentionShape) -> list[Head]:
+    """Return what can be chosen of a layer; one head is its own mean."""
+    return ["mean", "max", *range(shape.heads)] if shape.heads > 1 else ["mean"]
 
 
 def head_name(head: Head) -> str:

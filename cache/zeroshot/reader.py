@@ -170,8 +170,15 @@ class ZeroShotRun:
 
     def true_rank(self, index: int, prompt: int) -> int | None:
         """Return the place of the true class, from 1, None where it is not known; raises as `top`."""
-        ranks = self._columns().integers(self._column(prompt, "true_rank"), 0, (1, len(self.labels) + 1))
-        return int(ranks[self._checked(index)]) or None
+        return int(self.true_ranks(prompt)[self._checked(index)]) or None
+
+    def true_ranks(self, prompt: int) -> NDArray[np.int32]:
+        """Return the place of the true class of every picture [count], from 1, 0 where it is not known.
+
+        Raises:
+            IndexError: There is no such prompt.
+        """
+        return self._columns().integers(self._column(prompt, "true_rank"), 0, (1, len(self.labels) + 1))
 
     def values(self, prompt: int, name: str) -> NDArray[np.float64]:
         """Return what pictures can be sorted by, [count].

@@ -1,5 +1,5 @@
 """Figures: of attention, one picture many times, each with the map of one token or word over it; and of classification
-(`bars`), a picture beside its five most probable prompts.
+(`bars`, `gallery`), a picture beside its five most probable prompts, and many beside each other.
 
 The layout of attention is that of the assignment: five pictures in a row, the first one plain and titled <BOS>,
 then one cell for each token, <EOS> included, with the attention of the query that predicted it. A map is placed
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from .bars import Bar, Panel, run_panel, top_five
 from .files import FORMATS, grid_file_name, save_figure
+from .gallery import Shot, gallery, run_shot
 from .layout import Block, Map, Style, attention_grid, draw
 from .samples import Cell, Pictures, sample_block, sample_grid, token_cells, word_cells
 
@@ -26,11 +27,14 @@ __all__ = [
     "Map",
     "Panel",
     "Pictures",
+    "Shot",
     "Style",
     "attention_grid",
     "draw",
+    "gallery",
     "grid_file_name",
     "run_panel",
+    "run_shot",
     "sample_block",
     "sample_grid",
     "save_figure",

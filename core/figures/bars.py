@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from . import lettering
 from .layout import DPI, check_dpi
-from .originals import find_picture
+from .originals import enlarged, find_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL import Image
 
     from ...cache.zeroshot import ZeroShotRun
 
@@ -180,9 +180,7 @@ class _Part:
             yticks=[],
         )
         side = round(_PICTURE * figure.dpi)
-        picture.imshow(
-            np.asarray(ImageOps.contain(self._panel.image.convert("RGB"), (side, side), Image.Resampling.LANCZOS))
-        )
+        picture.imshow(np.asarray(enlarged(self._panel.image.convert("RGB"), side)))
         picture.set_anchor("N")
         rows = _ROW * len(self._panel.bars)
         left = _MARGIN + _PICTURE + _GAP

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Final, Protocol
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ...cache.errors import CacheDamaged, DatasetError
 from ...cache.text import printable
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_PREVIEW_PIXELS: Final = 16_000_000  # previews are far smaller; a forged one must not take the memory
+
+_TINY: Final = 96  # pixels of the longer side
 
 
 class HasPictures(Protocol):
@@ -47,6 +49,12 @@ def find_picture(run: HasPictures, index: int, size: tuple[int, int], side: int)
         return preview
     file = run.image_file(index)
     return (None if file is None else _own_picture(file, size)) or preview
+
+
+def enlarged(image: Image.Image, side: int) -> Image.Image:
+    """Return a picture whose longer side has so many pixels; a tiny one keeps sharp pixels when it is enlarged."""
+    is_tiny = max(image.size) <= min(_TINY, side // 2)
+    return ImageOps.contain(image, (side, side), Image.Resampling.NEAREST if is_tiny else Image.Resampling.LANCZOS)
 
 
 def _own_picture(file: Path, size: tuple[int, int]) -> Image.Image | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ...cache.errors import UsageError
+from ...cache.schema import RAW_MAPS
 from ...cache.text import printable
 from .layout import DPI, Block, Map, Style, draw
 from .originals import find_picture
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...cache.codec import Attention, Head
-    from ...cache.schema import Sample
+    from ...cache.schema import Manifest, Sample
 
 
 class Pictures(Protocol):
@@ -30,14 +31,18 @@ class Pictures(Protocol):
     def folder(self) -> Path:
         """Where it is on disk."""
 
+    @property
+    def manifest(self) -> Manifest:
+        """What it says about itself; a figure says how the maps were made."""
+
     def __len__(self) -> int:
         """Return the number of pictures."""
 
     def sample(self, index: int, /) -> Sample:
         """Return all texts and scores of a picture."""
 
-    def attention(self, index: int, /) -> Attention:
-        """Return the cross-attention of a picture's caption."""
+    def attention(self, index: int, /) -> Attention | None:
+        """Return the cross-attention of a picture's caption; None where the run has no maps."""
 
     def preview(self, index: int, /) -> bytes:
         """Return a small JPEG of the picture."""
@@ -148,7 +153,7 @@ def sample_block(
     Args:
         cache: An open cache.
         index: The picture, from 0.
-        cells: What is shown of it, after the plain picture.
+        cells: What is shown of it, after the plain picture; nothing where the run has no maps.
         style: The figure's.
         score: The score in the title, with the picture's rank in it; None for none.
         run: Which run this is, in the title; empty where there is one only.
@@ -162,10 +167,10 @@ def sample_block(
     name = printable(sample.name) + (f", {printable(run)}" if run else "")
     return Block(
         find_picture(cache, index, (sample.view.width, sample.view.height), style.side),
-        _maps(sample, attention, cells),
+        [] if attention is None else _maps(sample, attention, cells),
         sample.view,
         title=f"{name}{_standing(cache, index, score)}\n{printable(sample.caption)}",
-        note=_note(attention, cells),
+        note="no attention maps" if attention is None else _note(attention, cells, cache.manifest.maps),
     )
 
 
@@ -191,18 +196,21 @@ def _alike(attention: Attention, cells: Sequence[Cell]) -> bool:
     return len({_place(attention, cell.layer, cell.head) for cell in cells}) <= 1
 
 
-def _note(attention: Attention, cells: Sequence[Cell]) -> str:
-    """Say which layer and head the maps are of."""
+def _note(attention: Attention, cells: Sequence[Cell], maps: str) -> str:
+    """Say how the maps were made, and which layer and head they are of."""
     if not cells:
         return ""
+    kind = "cross-attention" if maps == RAW_MAPS else printable(maps)
     if not _alike(attention, cells):
-        return "cross-attention"  # layer and head stand over each map
-    return f"cross-attention, {_place(attention, cells[0].layer, cells[0].head)}"
+        return kind  # layer and head stand over each map
+    return f"{kind}, {_place(attention, cells[0].layer, cells[0].head)}"
 
 
 def _place(attention: Attention, layer: int, head: Head) -> str:
-    """Return a layer and a head in words: 'layer 6 of 6, mean over 8 heads'."""
+    """Return a layer and a head in words: 'layer 6 of 6, mean over 8 heads'; maps may know nothing of heads."""
     _, layers, heads, _ = attention.weights.shape
+    if heads == 1:
+        return f"layer {layer % layers + 1} of {layers}"
     if isinstance(head, int):
         which = f"head {head % heads + 1} of {heads}"
     else:

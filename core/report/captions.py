@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ..metrics.diversity import DESCRIPTIONS as OF_ALL
 from .charts import distribution_figure
 from .document import Paragraph, Said, Section, Strong, Table
 from .options import ASSIGNMENT_NAMES
 from .runs import joined, part_of
 from .settings import differing
-from .wording import UNDEFINED, count, number, score_label
+from .wording import UNDEFINED, UNRANKED, count, digits_of, number, score_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from .document import Block, Line
     from .names import Names
@@ -66,6 +69,7 @@ def pictures(runs: Sequence[CaptionRun], score: str, options: Options, album: Al
     """
     lead = runs[0]
     blocks: list[Block] = [_distribution(runs, score, options, names)]
+    blocks.append(_left(runs, score))
     blocks += _extremes(lead, score, options, album)
     blocks += [_differences(lead, other, score, options) for other in runs[1:] if score in other.cache.score_names]
     blocks.append(_named(runs, options, album))
@@ -81,8 +85,9 @@ def _corpus_scores(runs: Sequence[CaptionRun]) -> list[str]:
 
 
 def _alone(run: CaptionRun, scores: Sequence[str]) -> Table:
-    about = {score.name: score.description for score in run.manifest.scores}
-    rows = tuple((score_label(score), number(run.manifest.corpus[score]), about.get(score, "")) for score in scores)
+    about = {**OF_ALL, **{score.name: score.description for score in run.manifest.scores}}
+    values = [number(run.manifest.corpus[score], digits_of(score)) for score in scores]
+    rows = tuple((score_label(score), value, about.get(score, "")) for score, value in zip(scores, values, strict=True))
     return Table(
         f"Scores of {run.title}, all {count(len(run.cache), 'picture')} together",
         ("", "score", ""),
@@ -96,10 +101,11 @@ def _marked(runs: Sequence[CaptionRun], run: CaptionRun, score: str) -> Line:
     values = [one.manifest.corpus[score] for one in runs if not np.isnan(one.manifest.corpus.get(score, np.nan))]
     value = run.manifest.corpus.get(score)
     pictures_of = {part_of(one.manifest.plan, "dataset").get("fingerprint") for one in runs}
-    if len(set(values)) <= 1 or len(pictures_of) > 1:
-        return number(value)
+    if len(set(values)) <= 1 or len(pictures_of) > 1 or score in UNRANKED:
+        return number(value, digits_of(score))
     lower = any(known.name == score and not known.higher_is_better for known in run.manifest.scores)
-    return Strong(number(value)) if value == (min if lower else max)(values) else number(value)
+    shown = number(value, digits_of(score))
+    return Strong(shown) if value == (min if lower else max)(values) else shown
 
 
 def _distribution(runs: Sequence[CaptionRun], score: str, options: Options, names: Names) -> Section:
@@ -140,15 +146,40 @@ def _spread(run: CaptionRun, score: str, *, alone: bool) -> tuple[Line, ...]:
 
 def _extremes(run: CaptionRun, score: str, options: Options, album: Album) -> list[Block]:
     """Return the best and the worst captions; all of them where there are hardly more."""
-    ranking = run.ranking(score).tolist()
+    ranking = run.shown(score)
     label = score_label(score)
+
+    def shown(indices: Sequence[int]) -> tuple[Block, ...]:
+        return tuple(album.show(run, index, f"{run.rank(score, index):,}. ") for index in indices)
+
     if len(ranking) <= options.top + options.last:
-        shown = tuple(album.show(run, index, f"{place}. ") for place, index in enumerate(ranking, 1))
-        return [Section(f"All pictures, best {label} first", shown)]
-    best = tuple(album.show(run, index, f"{place}. ") for place, index in enumerate(ranking[: options.top], 1))
-    worst = [(len(ranking) - place, index) for place, index in enumerate(ranking[::-1][: options.last])]
-    last = tuple(album.show(run, index, f"{place:,}. ") for place, index in worst)
-    return [Section(f"Best by {label}", best), Section(f"Worst by {label}", last)]
+        return [Section(f"All pictures, best {label} first", shown(ranking))]
+    return [
+        Section(f"Best by {label}", shown(ranking[: options.top])),
+        Section(f"Worst by {label}", shown(ranking[::-1][: options.last])),
+    ]
+
+
+def _left(runs: Sequence[CaptionRun], score: str) -> Section:
+    """Return the mean scores of what a filter leaves of each run, beside those of the whole; empty without a filter."""
+    rows: list[tuple[Line, ...]] = []
+    for run in runs:
+        if run.left is None or score not in run.cache.score_names:
+            continue
+        values = run.cache.scores(score)
+        means = (_mean(values[run.left]), _mean(values))
+        rows.append((run.title, f"{int(run.left.sum()):,} of {len(run.cache):,}", *map(number, means)))
+    if not rows:
+        return Section("Filter", ())
+    label = score_label(score)
+    text = Paragraph(("Only pictures are shown for which this holds: ", Said(runs[0].filter)))
+    head = ("Run", "pictures", f"mean {label} of them", f"mean {label} of all")
+    return Section("Filter", (text, Table("What the filter leaves", head, tuple(rows))))
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def _differences(first: CaptionRun, second: CaptionRun, score: str, options: Options) -> Section:
@@ -156,7 +187,8 @@ def _differences(first: CaptionRun, second: CaptionRun, score: str, options: Opt
     ours, theirs = joined(first, second)
     before, after = first.cache.scores(score)[ours], second.cache.scores(score)[theirs]
     change = after - before
-    known = np.flatnonzero(np.isfinite(change))
+    left = np.ones(len(first.cache), np.bool_) if first.left is None else first.left
+    known = np.flatnonzero(np.isfinite(change) & left[ours])
     order = known[np.argsort(-change[known], kind="stable")]
     rises = [place for place in order[: options.top].tolist() if change[place] > 0]
     falls = [place for place in order[::-1][: options.last].tolist() if change[place] < 0]

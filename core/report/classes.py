@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ..figures import grid_file_name, run_panel, top_five
+from ..figures import gallery, grid_file_name, run_panel, run_shot, top_five
 from ..figures.bars import percent as in_figures
 from ..zeroshot.table import accuracy, p_text
 from .charts import calibration_figure
@@ -17,6 +18,8 @@ from .wording import UNDEFINED, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from ...cache.zeroshot import Prompt, Summary, Tally, ZeroShotRun
     from .document import Block, Line
@@ -30,6 +33,8 @@ _MOST_CLASSES: Final = 60
 _MOST_CONFUSIONS: Final = 12
 _BEYOND_CHANCE: Final = 0.05
 _SEED: Final = 0
+_MOST_SHOTS: Final = 20
+_MOST_NOTES: Final = 200
 
 
 def classification(run: ClassRun, options: Options, names: Names, drawn: Callable[[], None]) -> Section:
@@ -51,6 +56,9 @@ def classification(run: ClassRun, options: Options, names: Names, drawn: Callabl
     if judged:
         parts += [_differences(run, best), _classes(run, best), _confusions(run, best)]
         parts.append(_calibration(run, best, options, names))
+    if run.filter:
+        parts.append(_left(run))
+    parts.append(_noted(run))
     if not options.tables_only:
         parts += _top_fives(run, best, options, names, drawn)
     anchored = tuple(Section(part.title, part.blocks, names.free("part")) for part in parts if part.blocks)
@@ -171,10 +179,12 @@ def _calibration(run: ClassRun, best: int, options: Options, names: Names) -> Se
 
 def _top_fives(run: ClassRun, prompt: int, options: Options, names: Names, drawn: Callable[[], None]) -> list[Section]:
     """Return figures of named pictures, of some at random, and of the surest mistakes."""
+    left = run.left(prompt)
+    mistakes = _surest_mistakes(run.run, prompt, left)
     chosen = {
         "Named pictures": [index for name in options.names or () if (index := run.run.find(name)) is not None],
-        "Pictures at random": _at_random(len(run.run), options.top),
-        "Surest mistakes": _surest_mistakes(run.run, prompt, options.last),
+        "Pictures at random": _at_random(left, options.top),
+        "Surest mistakes": mistakes[: options.last],
     }
     asked = run.run.prompts[prompt].name
     sections = []
@@ -185,19 +195,70 @@ def _top_fives(run: ClassRun, prompt: int, options: Options, names: Names, drawn
             drawn()
         said = Paragraph(('The five most probable classes by "', Said(asked), '"'), "small")
         sections.append(Section(title, (said, *figures) if figures else ()))
+    if options.last:
+        sections.append(_at_a_glance(run.run, mistakes[:_MOST_SHOTS], prompt, options, names))
     return sections
 
 
-def _at_random(pictures: int, wanted: int) -> list[int]:
-    """Return the pictures that `hw3 topfive` draws, too."""
-    indices: list[int] = np.random.default_rng(_SEED).permutation(pictures)[:wanted].tolist()
+def _at_random(left: NDArray[np.bool_], wanted: int) -> list[int]:
+    """Return the pictures that `hw3 topfive` draws, too, where no filter leaves them out."""
+    drawn = np.random.default_rng(_SEED).permutation(len(left))
+    indices: list[int] = drawn[left[drawn]][:wanted].tolist()
     return indices
 
 
-def _surest_mistakes(run: ZeroShotRun, prompt: int, wanted: int) -> list[int]:
+def _surest_mistakes(run: ZeroShotRun, prompt: int, left: NDArray[np.bool_]) -> list[int]:
     order = run.order(prompt, "confidence")
-    wrong: list[int] = order[run.values(prompt, "correct")[order] == 0][:wanted].tolist()
+    wrong: list[int] = order[(run.values(prompt, "correct")[order] == 0) & left[order]].tolist()
     return wrong
+
+
+def _at_a_glance(run: ZeroShotRun, mistakes: Sequence[int], prompt: int, options: Options, names: Names) -> Section:
+    """Return many mistakes as one figure; empty where there are no more than the top-five figures show."""
+    title = "Mistakes at a glance"
+    if len(mistakes) <= options.last:
+        return Section(title, ())
+    dpi = options.style.dpi
+    drawing = gallery([run_shot(run, index, prompt, dpi) for index in mistakes], "", dpi=dpi)
+    told = "; ".join(f"{run.name(index)}: {_taken(run, index, prompt)}" for index in mistakes)
+    caption = (f"The {len(mistakes)} surest mistakes of ", Said(run.prompts[prompt].name))
+    return Section(title, (Figure(names.free("mistakes", ".png"), to_png(drawing), css_size(drawing), told, caption),))
+
+
+def _taken(run: ZeroShotRun, index: int, prompt: int) -> str:
+    truth = run.true_label(index)
+    guess = run.labels[int(run.predicted(prompt)[index])]
+    return f"taken for {guess}" + ("" if truth is None else f", is {run.labels[truth]}")
+
+
+def _left(run: ClassRun) -> Section:
+    """Return how each prompt fared on what the filter leaves."""
+    rows: list[tuple[Line, ...]] = []
+    for place, prompt in enumerate(run.run.prompts):
+        left = run.left(place)
+        right = run.run.values(place, "correct")[left]
+        known = int(np.isfinite(right).sum())
+        found = int(np.nansum(right))
+        of = f"{found:,}/{known:,} ({percent(found / known)})" if known else UNDEFINED
+        rows.append((Said(prompt.name), f"{int(left.sum()):,} of {len(run.run):,}", of))
+    text = Paragraph(("Only pictures are shown for which this holds, by each prompt: ", Said(run.filter)))
+    head = ("Prompt", "pictures", "recognised of them")
+    return Section("Filter", (text, Table("What the filter leaves", head, tuple(rows))))
+
+
+def _noted(run: ClassRun) -> Section:
+    """Return what people noted of pictures."""
+    rows: list[tuple[Line, ...]] = []
+    for path, said in sorted(run.noted.items()):
+        index = run.run.find(PurePosixPath(path).stem)
+        if index is None or run.run.path(index) != path or not (said.note.strip() or said.tags):
+            continue
+        cells = (Said(_taken(run.run, index, prompt)) for prompt in range(len(run.run.prompts)))
+        rows.append((Said(run.run.name(index)), *cells, Said(said.note), Said(", ".join(sorted(said.tags)))))
+    prompts = (Said(prompt.name) for prompt in run.run.prompts)
+    head: tuple[Line, ...] = ("Picture", *prompts, "Note", "Tags")
+    table = Table("What people noted", head, tuple(rows[:_MOST_NOTES]), frozenset(range(len(head))))
+    return Section("Notes", (table,) if rows else ())
 
 
 def _top_five(run: ZeroShotRun, index: int, prompt: int, options: Options, names: Names) -> Figure:

@@ -46,7 +46,7 @@ def make_report(folders: Sequence[Path], out: Path, options: Options) -> tuple[P
             head or colour map.
     """
     report_folder.check_folder(out)
-    with OpenRuns(folders) as runs:
+    with OpenRuns(folders, options.filter) as runs:
         _check_names(runs, options.names or ())
         with _progress() as drawn:
             document = compose(runs, options, drawn)

@@ -29,9 +29,10 @@ def attention_figure(run: CaptionRun, index: int, name: str, options: Options) -
         CacheDamaged: The preview or the attention cannot be read.
     """
     sample = run.cache.sample(index)
-    cells = token_cells(sample, options.layer, options.head)
+    cells = token_cells(sample, options.layer, options.head) if run.manifest.attention else []
     block = sample_block(run.cache, index, cells, options.style)
     place = block.note  # "cross-attention, layer 3 of 3, mean over 4 heads"
     drawing = draw([replace(block, title="", note="")], options.style)
-    alt = f"{sample.name}, plain and with the attention of each of {count(len(cells), 'token')} over it"
+    maps = f"plain and with the attention of each of {count(len(cells), 'token')} over it" if cells else "plain"
+    alt = f"{sample.name}, {maps}"
     return Figure(name, to_jpeg(drawing), css_size(drawing), alt, f"{place[:1].upper()}{place[1:]}." if place else "")

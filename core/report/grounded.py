@@ -23,13 +23,13 @@ def grounding_of(runs: Sequence[CaptionRun], instances: Path | None) -> Section 
     """Measure finished runs against true boxes; None where no boxes are known.
 
     Args:
-        runs: The runs; those about other pictures than the boxes are left out.
+        runs: The runs; those about other pictures than the boxes, or without maps, are left out.
         instances: COCO instances; None is the demo's, for runs of the demo.
 
     Raises:
         DatasetError: The file cannot be read, or no run names anything that has a box.
     """
-    measured = [(run, run.cache) for run in runs if isinstance(run.cache, Cache)]
+    measured = [(run, run.cache) for run in runs if isinstance(run.cache, Cache) and run.manifest.attention]
     if instances is None:
         instances, measured = _of_demo(measured)
     if instances is None or not measured:
@@ -60,10 +60,10 @@ def _measured(run: CaptionRun, cache: Cache, boxes: Boxes) -> list[Block]:
     except DatasetError:  # these boxes are of other pictures
         return []
     unseen = f"; {count(found.unseen, 'word')} more had all boxes outside of the crop" if found.unseen else ""
-    last = found.mass_of_mean[-1]
+    last, maps = found.mass_of_mean[-1], run.manifest.maps
     text = (
-        f"{run.title}: words that name a thing with a box have {percent(last)} of their attention in its boxes (last "
-        f"layer, mean over heads), where {percent(found.chance)} would be there by chance; the patch looked at most "
+        f"{run.title}: words that name a thing with a box have {percent(last)} of their {maps} in its boxes (last "
+        f"layer, mean over heads), where {percent(found.chance)} would be there by chance; the strongest patch "
         f"lies in a box for {percent(found.pointing_of_mean[-1])} of {count(found.words, 'word')}{unseen}."
     )
     return [Paragraph(text), _by_head(run, found)]
@@ -81,4 +81,6 @@ def _by_head(run: CaptionRun, found: Grounding) -> Table:
         for layer in range(found.mass.shape[0])
     ]
     head = ("", *(f"head {head + 1}" for head in heads), "mean over heads", "pointing")
-    return Table(f"Share of attention in the boxes, {run.title}; pointing is by the mean over heads", head, tuple(rows))
+    return Table(
+        f"Share of {run.manifest.maps} in the boxes, {run.title}; pointing is by the mean over heads", head, tuple(rows)
+    )

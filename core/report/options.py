@@ -30,6 +30,7 @@ class Options:
         top: Best captions shown.
         last: Worst captions shown.
         names: Pictures shown besides; None is those of the assignment, where a run has them.
+        filter: Which pictures are shown, in the filter language; "" is all. Tables of whole runs stay whole.
         judged: Judged pictures shown besides.
         instances: True boxes (COCO instances) to measure attention by; None is the demo's, for the demo.
         layer: Decoder layer of the maps; -1 is the last.
@@ -44,6 +45,7 @@ class Options:
     top: int = 3
     last: int = 3
     names: tuple[str, ...] | None = None
+    filter: str = ""
     judged: int = 12
     instances: Path | None = None
     layer: int = -1

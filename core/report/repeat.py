@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from .runs import ClassRun, OpenRuns
 
 _PUBLISHED: Final = re.compile(r"(imagenet|simple) ensemble \(")
+_SEARCH: Final = (
+    "beams",
+    "length_penalty",
+    "max_length",
+    "min_length",
+    "no_repeat_ngram",
+    "sample",
+    "temperature",
+    "top_p",
+    "seed",
+    "keep",
+)
 _DRAWN_BY: Final = ("hw3-browse", "matplotlib", "numpy", "pillow", "pyarrow")
 
 
@@ -52,11 +64,10 @@ def _commands(run: CaptionRun | ClassRun) -> list[Block]:
     try:
         if isinstance(run, CaptionRun):
             line = precompute_line(plan, run.title)
-            said: Line = (
-                f"{run.title}; the captioner is the checkpoint of sha256 ",
-                Code(plan["captioner"]["sha256"]),
-                ":",
-            )
+            said: Line = (f"{run.title}:",)
+            if "sha256" in plan["captioner"]:
+                what = "captions are the file" if _are_predictions(plan["captioner"]) else "captioner is the checkpoint"
+                said = (f"{run.title}; the {what} of sha256 ", Code(plan["captioner"]["sha256"]), ":")
         else:
             line, said = zeroshot_line(run.manifest, run.title), f"{run.title}:"
     except (KeyError, TypeError):
@@ -73,15 +84,37 @@ def precompute_line(plan: Mapping[str, Any], out: str) -> str:
     dataset, decoding, clip = plan["dataset"], plan["decoding"], plan["clip"]
     words = ["hw3", "precompute", dataset["images"]]
     words += [dataset["annotations"]] if dataset["annotations"] else []
-    words += ["--captioner", plan["captioner"]["name"]]
+    chosen = [name for name in ("split", "columns", "broken") if name in dataset]
+    words += [word for name in chosen for word in (f"--{name}", dataset[name])]
+    words += _source(plan["captioner"])
     words += ["--clip", _clip(clip)]
     words += ["--prefix", clip["prefix"]] if clip["prefix"] else []
     words += ["--metrics", ",".join(plan["metrics"])]
-    for name in ("beams", "length_penalty", "max_length"):
-        words += [f"--{name.replace('_', '-')}", str(decoding[name])] if name in decoding else []
+    words += _search(decoding)
     words += ["--precision", plan["precision"]]
+    words += ["--maps", plan["maps"]] if "maps" in plan else []
     words += ["--exact"] if plan["attention"] == "exact" else []
     return shlex.join([*map(str, words), "--out", out])
+
+
+def _source(captioner: Mapping[str, Any]) -> list[str]:
+    if not _are_predictions(captioner):
+        return ["--captioner", captioner["name"]]
+    reader = ["--captioner", captioner["reader"]["name"]] if "reader" in captioner else []
+    return ["--predictions", captioner["name"], *reader]
+
+
+def _are_predictions(captioner: Mapping[str, Any]) -> bool:
+    return captioner.get("kind") == "predictions"
+
+
+def _search(decoding: Mapping[str, Any]) -> list[str]:
+    """Return the options of the caption search, as `core.commands.decoding` has them."""
+    words = []
+    for name in _SEARCH:
+        option, value = f"--{name.replace('_', '-')}", decoding.get(name)
+        words += [] if value is None else [option] if value is True else [option, str(value)]
+    return words
 
 
 def zeroshot_line(manifest: Manifest, out: str) -> str:

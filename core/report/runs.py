@@ -12,7 +12,9 @@ import numpy as np
 from ...cache.errors import CacheNotFound, CacheUnfinished, UsageError
 from ...cache.judged import judged
 from ...cache.live import LiveCache, open_cache
-from ...cache.zeroshot import ZeroShotRun
+from ...cache.query import Fields, QueryError, parse
+from ...cache.zeroshot import ByPrompt, ZeroShotRun
+from ..choosing import filtered, filtered_classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,10 +39,30 @@ class CaptionRun:
     Attributes:
         title: What it is called in the report.
         cache: Its cache.
+        filter: Which of its pictures the report shows, in the filter language; "" for all.
     """
 
     title: str
     cache: Cache | LiveCache
+    filter: str = ""
+
+    @cached_property
+    def left(self) -> NDArray[np.bool_] | None:
+        """Which pictures the filter leaves, [count]; None where there is no filter.
+
+        Raises:
+            JudgementsError: It asks for judgements, and their file cannot be used.
+        """
+        if not self.filter:
+            return None
+        ranked_by = next((name for name in _USUAL if name in self.cache.score_names), None)
+        return filtered(self.cache, self.filter, ranked_by)
+
+    def shown(self, score: str) -> list[int]:
+        """Return the pictures that the filter leaves and that have a score, best first."""
+        ranking = self.ranking(score)
+        shown: list[int] = (ranking if self.left is None else ranking[self.left[ranking]]).tolist()
+        return shown
 
     @property
     def manifest(self) -> Manifest:
@@ -121,10 +143,29 @@ class ClassRun:
     Attributes:
         title: What it is called in the report.
         run: The run.
+        filter: Which of its pictures the report shows, in the filter language; "" for all.
     """
 
     title: str
     run: ZeroShotRun
+    filter: str = ""
+
+    def left(self, prompt: int) -> NDArray[np.bool_]:
+        """Return which pictures the filter leaves, [count], by a prompt.
+
+        Raises:
+            JudgementsError: It asks for notes, and their file cannot be used.
+        """
+        return filtered_classes(self.run, self.filter, prompt)
+
+    @cached_property
+    def noted(self) -> Mapping[str, Judgement]:
+        """What people have noted of its pictures, by their path.
+
+        Raises:
+            JudgementsError: The file of notes cannot be used.
+        """
+        return judged(ByPrompt(self.run))
 
     @property
     def manifest(self) -> zeroshot.Manifest:
@@ -145,12 +186,17 @@ class OpenRuns:
         classes: Zero-shot runs likewise.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], expression: str = "") -> None:
         """Open the runs in these folders.
+
+        Args:
+            folders: Of the runs.
+            expression: A filter. Of runs of captions and zero-shot runs, those that know its fields take it.
 
         Raises:
             CacheError: One cannot be opened.
             UsageError: One is given twice.
+            QueryError: The filter makes no sense for any of them.
         """
         if len({folder.resolve() for folder in folders}) < len(folders):
             raise UsageError("a run is given twice")
@@ -160,10 +206,15 @@ class OpenRuns:
             for folder, title in zip(folders, titles(folders), strict=True):
                 run = open_run(folder)
                 opened.callback(run.close)
+                known = "" if problem_of(run, expression) else expression
                 if isinstance(run, ZeroShotRun):
-                    self.classes.append(ClassRun(title, run))
+                    self.classes.append(ClassRun(title, run, known))
                 else:
-                    self.captions.append(CaptionRun(title, run))
+                    self.captions.append(CaptionRun(title, run, known))
+            every = [*(one.cache for one in self.captions), *(one.run for one in self.classes)]
+            problems = [problem_of(run, expression) for run in every]
+            if (first := problems[0]) is not None and None not in problems:
+                raise first
             self._close: Callable[[], None] = opened.pop_all().close
 
     def __enter__(self) -> Self:
@@ -175,6 +226,16 @@ class OpenRuns:
     ) -> None:
         """Close the runs."""
         self._close()
+
+
+def problem_of(run: Cache | LiveCache | ZeroShotRun, expression: str) -> QueryError | None:
+    """Return why a filter makes no sense for a run; None where it does."""
+    fields = ByPrompt(run).fields if isinstance(run, ZeroShotRun) else Fields(tuple(run.score_names))
+    try:
+        parse(expression, fields)
+    except QueryError as error:
+        return error
+    return None
 
 
 def part_of(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ...cache.schema import RAW_MAPS
 from .document import Code, Facts, Section
 from .runs import CaptionRun, part_of
 from .wording import UNDEFINED, count, flat, moment, setting
@@ -11,6 +12,7 @@ from .wording import UNDEFINED, count, flat, moment, setting
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ...cache.schema import AttentionShape
     from .document import Line
     from .runs import ClassRun, OpenRuns
 
@@ -71,10 +73,17 @@ def _of_captions(run: CaptionRun) -> Rows:
     captioner, shape = part_of(run.manifest.plan, "captioner"), run.manifest.attention
     return [
         ("Captioner", _captioner(captioner)),
-        ("Checkpoint", _checkpoint(captioner)),
+        ("Captions of" if captioner.get("kind") == "predictions" else "Checkpoint", _checkpoint(captioner)),
         ("Decoding", _decoding(part_of(run.manifest.plan, "decoding"))),
-        ("Attention", f"{shape.layers} layers, {shape.heads} heads, {shape.rows} x {shape.cols} patches"),
+        ("Attention" if run.manifest.maps == RAW_MAPS else "Maps", _attention(shape, run.manifest.maps)),
     ]
+
+
+def _attention(shape: AttentionShape | None, maps: str) -> str:
+    if shape is None:
+        return "none: the captioner told nothing of it"
+    kind = "" if maps == RAW_MAPS else f"{maps}, "
+    return f"{kind}{shape.layers} layers, {count(shape.heads, 'head')}, {shape.rows} x {shape.cols} patches"
 
 
 def _of_classes(run: ClassRun) -> Rows:
@@ -105,7 +114,8 @@ def _decoding(decoding: Mapping[str, Any]) -> str:
     if "beams" not in decoding:
         return ", ".join(f"{name.replace('_', ' ')} {setting(value)}" for name, value in decoding.items())
     parts = ["greedy"] if decoding["beams"] == 1 else [f"beam search, {setting(decoding['beams'])} beams"]
-    others = {name: value for name, value in decoding.items() if name != "beams"}
+    parts = ["sampling"] if decoding.get("sample") else parts
+    others = {name: value for name, value in decoding.items() if name not in {"beams", "sample"}}
     return ", ".join(parts + [f"{name.replace('_', ' ')} {setting(value)}" for name, value in others.items()])
 
 

@@ -15,7 +15,12 @@ _LABELS: Final = {
     "rouge_l": "ROUGE-L",
     "meteor": "METEOR",
     "logprob": "log-probability",
+    "distinct1": "distinct-1",
+    "distinct2": "distinct-2",
+    "mean_length": "mean length",
 }
+_DIGITS: Final = {"vocabulary": 0, "mean_length": 2}
+UNRANKED: Final = frozenset({"mean_length"})  # neither more nor less of it is better
 _ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)")
 
 
@@ -27,6 +32,11 @@ def score_label(name: str) -> str:
     """
     bleu = re.fullmatch(r"bleu(\d)", name)
     return f"BLEU-{bleu[1]}" if bleu else _LABELS.get(name, name)
+
+
+def digits_of(name: str) -> int:
+    """Return how many decimals a score has in print."""
+    return _DIGITS.get(name, 4)
 
 
 def number(value: float | None, digits: int = 4) -> str:

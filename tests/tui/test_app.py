@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from hw3_browse.tui.app import BrowserApp
+    from hw3_browse.tui.captions_app import CaptionBrowser
 
 pytestmark = pytest.mark.usefixtures("home")  # nothing is remembered in the real one
 
@@ -43,7 +43,7 @@ def plain(cache_folder: Path) -> AsyncIterator[Cache]:
         yield opened
 
 
-def line(app: BrowserApp, y: int) -> str:
+def line(app: CaptionBrowser, y: int) -> str:
     return app.query_one(SampleList).render_line(y).text
 
 

@@ -118,7 +118,7 @@ async def test_marked_samples_are_saved(cache: Cache, tmp_path: Path) -> None:
         assert {file.suffix for file in files} == {".svg"}
         assert len(files) == 2
         assert all(any(name in file.name for file in files) for name in names)
-        assert "2 grids in" in app.status.state.plain
+        assert "2 figures in" in app.status.state.plain
         await press(app, pilot, "F")
         await write(app, pilot, "marked")
         await press(app, pilot, "enter")

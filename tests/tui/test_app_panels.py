@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browsing import SIZES, press, running, settle, shown
+from textual.drivers.headless_driver import HeadlessDriver
 from textual.geometry import Offset
 
 from hw3_browse.cache.reader import Cache
+from hw3_browse.tui.terminal.modes import Terminal
 from hw3_browse.tui.tiles import Focus
+from hw3_browse.tui.widgets import board
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hw3_browse.tui.app import BrowserApp
+    from hw3_browse.tui.captions_app import CaptionBrowser
 
 pytestmark = pytest.mark.usefixtures("home")  # nothing is remembered in the real one
 
@@ -26,11 +29,11 @@ def cache(cache_folder: Path) -> Iterator[Cache]:
         yield opened
 
 
-def foci(app: BrowserApp) -> list[Focus]:
+def foci(app: CaptionBrowser) -> list[Focus]:
     return [tile.focus for tile in app.board.tiles]
 
 
-def text_of(app: BrowserApp) -> str:
+def text_of(app: CaptionBrowser) -> str:
     return "\n".join(app.board.render_line(y).text for y in range(app.board.size.height))
 
 
@@ -163,3 +166,19 @@ async def test_letter_jump(cache: Cache) -> None:
         assert app.words.unit == 0
         await press(app, pilot, "f", "escape", "j")
         assert app.listing.index != index  # the letter is not waited for any more
+
+
+@pytest.mark.parametrize("most", [1, 1 << 30])
+async def test_only_small_writes_are_synchronized(
+    cache_folder: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """A terminal ends a synchronized update by itself, and that must not be in the midst of a photo."""
+    written: list[str] = []
+    monkeypatch.setattr(HeadlessDriver, "write", lambda _, data: written.append(data))
+    monkeypatch.setattr(board, "_SYNCHRONIZED_MOST", most)
+    kitty = Terminal("kitty", "for the test", cell=(9, 18), truecolor=True, program="kitty(0.42.0)")
+    async with running(Cache.open(cache_folder), size=(160, 50), terminal=kitty) as (app, pilot):
+        await press(app, pilot, "right", "right", "j")
+    sent = [data for data in written if "\x1b_G" in data and "a=d" not in data]
+    assert len(sent) > 1
+    assert all(("\x1b[?2026h" in data) == (most > 1) for data in sent)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from hw3_browse.tui.app import BrowserApp
+    from hw3_browse.tui.captions_app import CaptionBrowser
 
 pytestmark = pytest.mark.usefixtures("home")  # nothing is remembered in the real one
 
@@ -32,7 +32,7 @@ def cache(cache_folder: Path) -> Iterator[Cache]:
         yield opened
 
 
-async def at_once(app: BrowserApp, pilot: Pilot[None], text: str) -> None:
+async def at_once(app: CaptionBrowser, pilot: Pilot[None], text: str) -> None:
     """Press all keys of a text before the first one has any effect."""
     names = {"\r": "enter", "\x1b": "escape", "\x10": "ctrl+p", "\x15": "ctrl+u"}
     for character in text:
@@ -41,7 +41,7 @@ async def at_once(app: BrowserApp, pilot: Pilot[None], text: str) -> None:
     await settle(app, pilot)
 
 
-def typed(app: BrowserApp) -> str:
+def typed(app: CaptionBrowser) -> str:
     return app.prompt.query_one(Input).value
 
 

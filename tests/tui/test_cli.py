@@ -19,7 +19,7 @@ from hw3_browse.cache.judgements import Judgements
 from hw3_browse.cache.places import config_file, remember_cache
 from hw3_browse.cache.reader import Cache
 from hw3_browse.cache.writer import CacheWriter
-from hw3_browse.tui import app, cli, demo, process
+from hw3_browse.tui import captions_app, cli, demo, process
 from hw3_browse.tui.formats import UNDEFINED
 from hw3_browse.tui.terminal import doctor, probe
 from hw3_browse.tui.terminal.modes import Terminal
@@ -408,7 +408,13 @@ def test_the_browser_gets_everything(
     seen: dict[str, object] = {}
 
     class Browser:
+        successor = None
+
+        def visit(self) -> None:
+            """It was nowhere."""
+
         def __init__(self, runs: Runs, settings: Settings, terminal: Terminal, reopen: Callable[[], Runs]) -> None:
+            self.runs = runs
             seen.update(runs=len(runs.sources), settings=settings, terminal=terminal)
             again = reopen()
             seen.update(again=len(again.sources))
@@ -416,7 +422,7 @@ def test_the_browser_gets_everything(
 
     terminal = Terminal("half", "for the test")
     monkeypatch.setattr(cli, "_is_interactive", lambda: True)
-    monkeypatch.setattr(app, "BrowserApp", Browser)
+    monkeypatch.setattr(captions_app, "CaptionBrowser", Browser)
     monkeypatch.setattr(probe, "probe", lambda forced: seen.update(forced=forced) or terminal)
     monkeypatch.setattr(process, "run", lambda browser: 7)
     options = ["--graphics", "half", "--out", tmp_path, "--figure-format", "svg", "--filter", "cider > 0", "--reverse"]

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from fakes import make_cache
 from pseudo_terminal import Terminal
+from zeroshot_fakes import make_zeroshot_run
 
 from hw3_browse.cache import completion, schema
 from hw3_browse.cache.live import open_cache
 from hw3_browse.cache.places import remember_cache
+from hw3_browse.cache.zeroshot import VALUES
 from hw3_browse.tui import cli
 from hw3_browse.tui.ordering import keys_of
 from hw3_browse.tui.runs import Runs
@@ -31,6 +33,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "work"
     make_cache(place / "runs" / "first", count=4)
     make_cache(place / "runs" / "with space", count=4)
+    make_zeroshot_run(place / "others" / "zero")
     (place / "runs" / "notes").mkdir()
     (place / "results").mkdir()
     (place / ".hidden").mkdir()
@@ -78,6 +81,7 @@ def ask(line: str, program: str = "", **environment: str) -> list[str]:
         ("hw3-browse nowhere/", []),
         ("hw3-browse runs/first --sort c", ["clipscore", "cider"]),
         ("hw3-browse runs/first --sort=ci", ["cider"]),
+        ("hw3-browse others/zero --sort c", ["confidence", "correct"]),
         ("hw3-browse runs/first --so", ["--sort"]),
         ("hw3-browse runs/first --filter c", []),
         ("hw3-browse runs/first --limit ", []),
@@ -105,6 +109,10 @@ def test_scores_are_those_of_the_browser(runs: Path) -> None:
         together = Runs([open_cache(folder) for folder in folders[:count]])
         assert sorted(completion.sort_keys(folders[:count])) == sorted(keys_of(together.score_names))
         together.close()
+
+
+def test_scores_of_a_zeroshot_run_are_its_values() -> None:
+    assert completion.ZEROSHOT_SCORES == VALUES
 
 
 def test_without_a_cache_the_last_one_counts(runs: Path) -> None:

@@ -160,7 +160,7 @@ def test_the_default_config_is_true() -> None:
     file.write_text(in_force, encoding="utf-8")
     found = load({}, {})
     assert dataclasses.replace(found, keys={}, file=None) == Settings()
-    assert set(found.keys) == set(keys.idents())
+    assert set(found.keys) == {binding.id for binding in keys.BINDINGS}
     assert set(read(file)) == {
         field.name for field in dataclasses.fields(Settings) if field.name not in {"filter", "file"}
     }

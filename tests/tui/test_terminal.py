@@ -169,11 +169,12 @@ def test_nothing_heavy_is_imported(cache_folder: Path, tmp_path: Path) -> None:
 
 def test_nothing_heavy_before_the_first_frame(cache_folder: Path) -> None:
     program = (
-        "import sys, pathlib; from hw3_browse.cache.live import open_cache; from hw3_browse.tui.app import BrowserApp\n"
+        "import sys, pathlib; from hw3_browse.cache.live import open_cache\n"
+        "from hw3_browse.tui.captions_app import CaptionBrowser\n"
         "from hw3_browse.tui.runs import Runs; from hw3_browse.tui.settings import Settings\n"
         "from hw3_browse.tui.terminal.modes import Terminal\n"
         "runs = Runs([open_cache(pathlib.Path(sys.argv[1]))])\n"
-        "BrowserApp(runs, Settings(), Terminal('half', ''), lambda: runs); print(*sys.modules)"
+        "CaptionBrowser(runs, Settings(), Terminal('half', ''), lambda: runs); print(*sys.modules)"
     )
     done = subprocess.run([COMMAND[0], "-c", program, cache_folder], capture_output=True, text=True, check=True)
     modules = set(done.stdout.split())

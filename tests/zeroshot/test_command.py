@@ -13,6 +13,7 @@ from models import write_clip
 from PIL import Image
 from zeroshot_fakes import make_zeroshot_run
 
+from hw3_browse.cache.places import last_cache
 from hw3_browse.cache.zeroshot import ZeroShotRun
 from hw3_browse.core import kept_clip
 from hw3_browse.core.cli import main
@@ -40,6 +41,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_clip.store, "kept_dir", lambda: tmp_path / "kept")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 def zeroshot(world: Path, out: Path, *options: str) -> int:
@@ -63,6 +65,24 @@ def test_the_assignment_s_call(world: Path, tmp_path: Path, capsys: pytest.Captu
     assert printed.out.startswith(f"Accuracy: {right}/6 ({100 * right / 6:.3f}%)\n")
     assert "A photo of a {object}." in printed.out
     assert "data/hw3-browse/caches/zeroshot-" in printed.err
+    assert re.search(r"^open it: hw3-browse .*/zeroshot-", printed.err, re.MULTILINE)
+    assert last_cache() == Path(re.findall(r"^run: (.*)$", printed.err, re.MULTILINE)[0])
+
+
+def test_a_gallery_of_filtered_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_zeroshot_run(tmp_path / "run", count=40)
+    options = ["--mistakes", "30", "--gallery", "--filter", "class = cat or class = dog", "--prompt", "3"]
+    assert main(["topfive", str(run), "-o", str(tmp_path / "figures"), "--format", "svg", *options]) == 0
+    (file,) = (tmp_path / "figures").iterdir()
+    assert str(file) in capsys.readouterr().out
+    with ZeroShotRun.open(run) as found:
+        wrong = [i for i in surest_mistakes(found, 2) if found.true_label(i) in {0, 1}]
+        assert wrong
+        assert file.read_text().count("<image") == len(wrong)
+        left = np.zeros(40, np.bool_)
+        left[:9] = True
+        assert set(choose(found, 0, random=20, left=left)) == set(range(9))
+    assert main(["topfive", str(run), "--filter", "words > 3"]) == 2
 
 
 def test_prompts_are_a_table(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
+from ..enlarging import is_sharp, multiple, resized
 from . import iterm2, layers, png
 from .fit import Fit, fit
 from .kitty import MOST_PLACEHOLDERS
@@ -154,12 +155,15 @@ class Encoder:
 
 
 def _sharp(photo: NDArray[np.uint8], fitted: Fit) -> tuple[int, int]:
-    """Return the size for a photo with a map in it: its own, or more where patches would have blurred borders."""
+    """Return the size for a photo that may have a map in it: its own, or more where borders would be blurred."""
+    own = photo.shape[1], photo.shape[0]
+    if is_sharp(own, fitted.pixels):
+        return multiple(own, fitted.pixels)
     longest = max(fitted.pixels)
     side = min(longest, max(*photo.shape[:2], _SHARP))
     return max(1, round(fitted.pixels[0] * side / longest)), max(1, round(fitted.pixels[1] * side / longest))
 
 
 def _drawn(photo: NDArray[np.uint8], overlay: Overlay | None, size: tuple[int, int]) -> NDArray[np.uint8]:
-    pixels = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
+    pixels = np.asarray(resized(Image.fromarray(photo), size))
     return pixels if overlay is None else lay_over(pixels, overlay)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
+from ..enlarging import is_sharp, multiple, resized
 from . import png
 from .linear import for_light
 from .margin import add_margin, add_margin_to_indices, few_colours
@@ -37,7 +38,12 @@ def margin_for(fitted: Fit) -> float:
 
 
 def size_for(photo: tuple[int, int], fitted: Fit) -> tuple[int, int]:
-    """Return the size (width, height) in which a photo is sent: its own, or one that is a little larger than shown."""
+    """Return the size (width, height) in which a photo is sent: its own, or one that is a little larger than shown.
+
+    A tiny one is sent enlarged, since the terminal would blur it.
+    """
+    if is_sharp(photo, fitted.pixels):
+        return multiple(photo, fitted.pixels)
     shown, longest = max(fitted.pixels), max(photo)
     side = 2 ** (math.ceil(math.log2(shown) * _SIZES) / _SIZES)
     scale = min(1.0, side / longest)
@@ -57,7 +63,7 @@ def photo_file(
         frugal: Whether 256 colours are enough.
     """
     if size != (photo.shape[1], photo.shape[0]):
-        photo = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
+        photo = np.asarray(resized(Image.fromarray(photo), size))
     canvas = _canvas(size, margin)
     if frugal:
         return File.chunked(png.indexed(*few_colours(photo, 256, canvas, background)), canvas[0] * canvas[1] * 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.content import Content
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textual.binding import Binding
 
     from ..app import BrowserApp
-    from ..runs import Runs
+    from ..source import Listed
     from ..widgets.prompt import Question
 
 _DARK, _LIGHT = "textual-dark", "textual-light"
@@ -34,7 +34,7 @@ class Desk:
         app: The browser.
     """
 
-    def __init__(self, app: BrowserApp) -> None:
+    def __init__(self, app: BrowserApp[Any]) -> None:
         self._app = app
         self._asking: Callable[[str], None] | None = None
         self._told = False
@@ -112,7 +112,7 @@ class Desk:
     def _take_letter(self, key: events.Key) -> bool:
         """Take a letter; another key does what it always does, but for Esc."""
         then, self._asking = self._asking, None
-        self._app.panels.show_state()
+        self._app.pictures.show_state()
         if then is not None and key.is_printable and key.character is not None:
             then(key.character.casefold())
             return True
@@ -149,15 +149,11 @@ class Desk:
             self._app.prompt.type(text.strip())
 
     def back(self) -> None:
-        """Go one step back: close the help or a sheet, else deselect the word, else clear search and filter."""
+        """Go one step back: close the help, else what the picture's panels have open, else clear search and filter."""
         app = self._app
         if app.screen.has_class("-side"):
             self._show_side("", on=False)
-        elif app.panels.sheet:
-            app.panels.sheet_of(app.panels.sheet)
-        elif app.words.unit is not None:
-            app.words.select(None)
-        else:
+        elif not app.step_back():
             app.finding.clear()
 
     # -- Themes ----------------------------------------------------------------------------------------------------
@@ -171,7 +167,7 @@ class Desk:
         self._app.theme = name
         self.remember(theme=name)
         if self._app.pixels.painter is not None:
-            self._app.call_after_refresh(self._app.panels.develop_anew)
+            self._app.call_after_refresh(self._app.pictures.develop_anew)
 
     def remember(self, **changes: str | float) -> None:
         """Remember something for the next start; the disk may take its time."""
@@ -242,8 +238,8 @@ class Desk:
         app.judging.forget()
         old.close()
         app.details.summary = None
-        app.words.forget()
-        app.panels.forget()
+        app.forget()
+        app.pictures.forget()
         app.show_run()
         app.listing.sort()
 
@@ -259,6 +255,6 @@ class Desk:
         self._app.action_suspend_process()
 
 
-def _again(old: Runs, new: Runs, index: int) -> int | None:
+def _again(old: Listed, new: Listed, index: int) -> int | None:
     """Return where the picture of the same name is in caches that have been opened again."""
     return new.find(old.name(index))

@@ -6,12 +6,12 @@ changes nothing yet: the line above says what is wrong, with a caret at the spot
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from textual.content import Content
 
 from ...cache.errors import Hw3Error
-from ...cache.query import Fields, Query, QueryError, completions, parse, search
+from ...cache.query import Query, QueryError, completions, parse, search
 from ..cells import in_cells
 from ..formats import MUTED
 from ..widgets.prompt import Question
@@ -19,6 +19,7 @@ from ..widgets.prompt import Question
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from ...cache.query import Fields
     from ..app import BrowserApp
 
 _MOST_DIGITS: Final = 18  # of a rank; more do not fit a row's number
@@ -32,7 +33,7 @@ class Finding:
         expression: A filter to begin with, checked already.
     """
 
-    def __init__(self, app: BrowserApp, expression: str) -> None:
+    def __init__(self, app: BrowserApp[Any], expression: str) -> None:
         self._app = app
         self._search = ""
         self._expression = expression
@@ -42,7 +43,8 @@ class Finding:
     @property
     def fields(self) -> Fields:
         """What the filter language may name."""
-        return Fields(self._app.runs.score_names, self._app.runs.text_names)
+        fields: Fields = self._app.runs.fields
+        return fields
 
     @property
     def queries(self) -> tuple[Query, ...]:
@@ -59,6 +61,11 @@ class Finding:
         """The search and the filter, for the title line."""
         parts = [f"/{self._search}"] if self._search.strip() else []
         return "  ".join([*parts, *([self._expression] if self._filter is not None else [])])
+
+    @property
+    def expression(self) -> str:
+        """The filter, as text; "" where there is none."""
+        return self._expression if self._filter is not None else ""
 
     def search(self) -> None:
         """Ask what to search for."""
@@ -111,7 +118,7 @@ class Finding:
             self.problem = Content.assemble(
                 " " * max(0, before - 1), (carets, "bold $text-error"), (f" {in_cells(error.problem)}", MUTED)
             )
-        self._app.panels.show_state()
+        self._app.pictures.show_state()
 
     def clear(self) -> None:
         """Show the whole run again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from textual.worker import get_current_worker
@@ -24,6 +24,7 @@ from ..widgets.sample_list import Columns
 
 if TYPE_CHECKING:
     from ..app import BrowserApp
+    from ..source import Listed
 
 _ARROWS: Final = {False: "best first", True: "worst first"}
 
@@ -37,7 +38,7 @@ class Listing:
         reverse: Whether the worst comes first.
     """
 
-    def __init__(self, app: BrowserApp, key: str, *, reverse: bool) -> None:
+    def __init__(self, app: BrowserApp[Any], key: str, *, reverse: bool) -> None:
         self._app = app
         self.key = key
         self.reverse = reverse
@@ -83,12 +84,12 @@ class Listing:
     def refresh(self) -> bool:
         """Take in what a run that goes on has captioned since; in a worker thread. Tell whether there is anything."""
         with self._steady:
-            return self._app.runs.refresh()
+            return bool(self._app.runs.refresh())
 
     def _table(self, key: str) -> RunTable:
         """Return what the filter language asks, for the run as it is now."""
         app = self._app
-        return RunTable(app.runs, key, app.judging.current, frozenset(app.keeping.marked), app.runs.text_names)
+        return RunTable(app.runs, key, app.judging.current, frozenset(app.keeping.marked), app.runs.searched)
 
     def take(self, message: messages.Ordered) -> None:
         """Show another order; the selected picture stays selected, at its new row, or else its next neighbour."""
@@ -102,7 +103,7 @@ class Listing:
         position = 0 if chosen is None or not len(ordering) else ordering.nearest(chosen)
         is_first, self._has_begun = not self._has_begun, True
         self.ordering = ordering
-        app.list_head.show(Columns.of(ordering, app.runs), ordering.key, descending=_descends(app, ordering))
+        app.list_head.show(Columns.of(ordering, app.runs), ordering.key, descending=_descends(app.runs, ordering))
         app.list.show(ordering, Columns.of(ordering, app.runs), position)
         app.title_bar.order = ordering.label
         app.title_bar.filter = app.finding.label
@@ -172,10 +173,10 @@ class Listing:
         self._chosen = found if self._chosen is None else self._chosen
         self._show_place(position)
         if found is None:
-            app.panels.show_nothing()
-        elif moved or app.panels.wanted is None:
-            app.words.leave(keep_word=keep_word)
-            app.panels.ask()
+            app.pictures.show_nothing()
+        elif moved or app.pictures.wanted is None:
+            app.leave_picture(keep_word=keep_word)
+            app.pictures.ask()
         else:
             app.details.show_order(ordering.key)
 
@@ -190,11 +191,15 @@ class Listing:
         left = f" ({position + 1:,} of {len(ordering):,} left)" if len(ordering) < ordering.of else ""
         self._app.title_bar.place = place + left
 
+    def begin_at(self, index: int | None) -> None:
+        """Select a picture in the first order that there will be."""
+        self.index = self._chosen = index
+
     def forget(self, index: int | None) -> None:
         """The cache was opened again: the order that is shown does not hold for it; select this picture in the next."""
         self.ordering = None
         self._app.list.clear()
-        self.index = self._chosen = index
+        self.begin_at(index)
 
     def step(self, count: int) -> None:
         """Go some rows down or up."""
@@ -222,7 +227,7 @@ class Listing:
         return self.ordering.index_at(position) == index
 
 
-def _descends(app: BrowserApp, ordering: Ordering) -> bool:
+def _descends(runs: Listed, ordering: Ordering) -> bool:
     """Return whether the values in the list go down."""
-    higher = {score.name: score.higher_is_better for score in app.runs.manifest.scores}
+    higher = {score.name: score.higher_is_better for score in runs.manifest.scores}
     return higher.get(ordering.key, ordering.key != BY_NAME) != ordering.reverse

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..frames import written
 from ..terminal.line import Line
@@ -35,7 +35,7 @@ class Pixels:
         painter: Writes pictures; None where they are cells.
     """
 
-    def __init__(self, app: BrowserApp, terminal: Terminal) -> None:
+    def __init__(self, app: BrowserApp[Any], terminal: Terminal) -> None:
         self._app = app
         self._terminal = terminal
         self._told = _cell_of_kernel()
@@ -68,7 +68,7 @@ class Pixels:
             return
         self._told = told
         self._terminal = replace(self._terminal, cell=told)
-        self._app.panels.develop_anew()
+        self._app.pictures.develop_anew()
 
     def leave(self) -> None:
         """Let the terminal forget all pictures: another program is going to use it."""

@@ -14,7 +14,7 @@ from ..widgets.caption import Entry
 if TYPE_CHECKING:
     from ...cache.schema import Sample
     from .. import messages
-    from ..app import BrowserApp
+    from ..captions_app import CaptionBrowser
     from ..widgets.caption import Caption
 
 
@@ -25,7 +25,7 @@ class Words:
         app: The browser.
     """
 
-    def __init__(self, app: BrowserApp) -> None:
+    def __init__(self, app: CaptionBrowser) -> None:
         self._app = app
         self.unit: int | None = None
         self.by_pieces = False

@@ -34,6 +34,9 @@ PINNED = "•"
 _BUDGET = 1 << 17  # bytes: of a sheet of maps so much is sent at once, so that the next key need not wait for all
 _PAUSE = 0.02  # seconds
 _SYNCHRONIZED = "\x1b[?2026h", "\x1b[?2026l"  # the terminal shows a picture and its label at once
+# Not around more bytes: a terminal ends the update by itself after a while (kitty 0.26 after 2 s), and on a slow line
+# or a busy machine that would be in the midst of a picture's data, which is then lost.
+_SYNCHRONIZED_MOST = 1 << 14
 
 
 class BoardView(Widget):
@@ -196,7 +199,7 @@ class BoardView(Widget):
         covered = [] if self._painter.beneath else [toast.region for toast in self.screen.query(Toast)]
         written = self._painter.paint(self._placed(), covered, _BUDGET)
         if written:
-            before, after = _SYNCHRONIZED
+            before, after = _SYNCHRONIZED if len(written) < _SYNCHRONIZED_MOST else ("", "")
             driver.write(f"{before}{written}{after}")
         if self._painter.pending:
             self.set_timer(_PAUSE, self._paint_soon)

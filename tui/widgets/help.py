@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HINT: Final = "^d and ^u scroll, Esc closes"
 _MOUSE: Final = (
-    "Mouse: a click chooses a row, a word, or one of several maps; on the head of a column it sorts by it, "
+    "Mouse: a click chooses {}; on the head of a column it sorts by it, "
     "and again turns the list round. Shift and the mouse select text as usual."
 )
 
@@ -31,11 +31,13 @@ class Help(VerticalScroll, can_focus=False):
 
     Args:
         bindings: The keys as they are now.
+        clicked: What a click chooses, in words.
     """
 
-    def __init__(self, bindings: Sequence[Binding]) -> None:
+    def __init__(self, bindings: Sequence[Binding], clicked: str) -> None:
         super().__init__()
         self._keys = bindings
+        self._clicked = clicked
         self._text = Static()
 
     def compose(self) -> ComposeResult:
@@ -44,10 +46,10 @@ class Help(VerticalScroll, can_focus=False):
 
     def on_resize(self) -> None:
         """Set the lines anew."""
-        self._text.update(explain(self._keys, self.scrollable_content_region.width))
+        self._text.update(explain(self._keys, self._clicked, self.scrollable_content_region.width))
 
 
-def explain(bindings: Sequence[Binding], width: int) -> Content:
+def explain(bindings: Sequence[Binding], clicked: str, width: int) -> Content:
     """Return the help as text, in lines of so many cells: what the keys do stands in a column of its own."""
     keys = [
         (heading, [(key.key_display or key.key, key.tooltip) for key in own]) for heading, own in sections(bindings)
@@ -62,5 +64,5 @@ def explain(bindings: Sequence[Binding], width: int) -> Content:
                 text = " ".join(placed.text for placed in line)
                 lines.append(Content.assemble((left + " " * (indent - cell_len(left)), "bold"), text))
                 left = ""
-    lines += [Content(""), Content.styled(_MOUSE, MUTED)]
+    lines += [Content(""), Content.styled(_MOUSE.format(clicked), MUTED)]
     return Content("\n").join(lines)

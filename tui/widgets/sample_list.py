@@ -1,4 +1,7 @@
-"""The list of samples: signs, rank, scores, caption. Virtual: it makes only the lines in sight, however many rows."""
+"""The list of samples: signs, rank, scores, a text (the caption).
+
+Virtual: it makes only the lines in sight, however many rows there are.
+"""
 
 from __future__ import annotations
 
@@ -30,57 +33,64 @@ if TYPE_CHECKING:
     from textual.app import RenderResult
 
     from ..ordering import Ordering
-    from ..runs import Runs
+    from ..source import Listed
 
 CURSOR: Final = "▌"
 MARKED: Final = "●"
 _KEPT_LINES: Final = 512
 _SCORE_WIDTH: Final = 7
 _LEAST_RANK_WIDTH: Final = 4
-_NAME_WIDTH: Final = 16
-_NAMED_FROM: Final = 96  # cells; below it there is no room for names
-_LEAST_CAPTION: Final = 10  # cells; rather fewer scores than a shorter one
+_LEAST_TEXT: Final = 10  # cells; rather fewer scores than a shorter one
 _GAP: Final = 2
 _SIGNS: Final = 2
 RANK: Final = "rank"
-CAPTION: Final = "caption"
+TEXT: Final = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns between the signs and the caption.
+    """The columns behind the signs.
 
     Attributes:
         rank: Cells for ranks.
         scores: The scores that are shown where there is room, each with its cells.
         key: The one by which the list is sorted; it is always shown.
+        text: What stands over the text, which has the rest of the line.
+        names_from: Cells of the list from which on names have a column.
+        name_width: Cells of that column.
     """
 
     rank: int
     scores: tuple[tuple[str, int], ...]
     key: str = ""
+    text: str = ""
+    names_from: int = 0
+    name_width: int = 0
 
     @classmethod
-    def of(cls, ordering: Ordering, runs: Runs) -> Columns:
+    def of(cls, ordering: Ordering, runs: Listed) -> Columns:
         """Return columns that hold every rank; the score of the order, in each of several runs, and the difference."""
         rank = max(_LEAST_RANK_WIDTH, len(str(ordering.of)))
         names = runs.beside(ordering.key) if ordering.values is not None else ()
-        return cls(rank, tuple((name, max(_SCORE_WIDTH, len(_label(name, names)) + 2)) for name in names), ordering.key)
+        scores = tuple((name, max(_SCORE_WIDTH, len(_label(name, names)) + 2)) for name in names)
+        return cls(rank, scores, ordering.key, runs.row_head, runs.names_from, runs.name_width)
 
     def label(self, name: str) -> str:
         """Return what stands over a column."""
+        if name == TEXT:
+            return self.text
         return _label(name, [score for score, _ in self.scores])
 
     def head(self, width: int) -> list[tuple[str, int]]:
-        """Return the name and the cells of each column, the caption's last, for a list of so many cells."""
-        named = [(BY_NAME, _NAME_WIDTH)] if width >= _NAMED_FROM else []
-        room = width - _SIGNS - _LEAST_CAPTION - sum(cells + _GAP for _, cells in [(RANK, self.rank), *named])
+        """Return the name and the cells of each column, the text's last, for a list of so many cells."""
+        named = [(BY_NAME, self.name_width)] if width >= self.names_from else []
+        room = width - _SIGNS - _LEAST_TEXT - sum(cells + _GAP for _, cells in [(RANK, self.rank), *named])
         shown = set()
         for name, cells in sorted(self.scores, key=lambda score: score[0] != self.key):
             room -= cells + _GAP
             if room >= 0 or name == self.key:
                 shown.add(name)
-        return [(RANK, self.rank), *(score for score in self.scores if score[0] in shown), *named, (CAPTION, 0)]
+        return [(RANK, self.rank), *(score for score in self.scores if score[0] in shown), *named, (TEXT, 0)]
 
 
 class ListHead(Widget):
@@ -116,7 +126,7 @@ class ListHead(Widget):
         for name, width in self._columns.head(self.size.width):
             label = self._columns.label(name)
             text = f"{label} {self._arrow}" if name == self._key else label
-            left = name in {BY_NAME, CAPTION}
+            left = name in {BY_NAME, TEXT}
             cells.append((name, "  " + (f"{text:<{width}}" if left else f"{text:>{width}}")))
         return cells
 
@@ -128,7 +138,7 @@ class ListHead(Widget):
         """Report which it was."""
         cells = self._cells()
         ends = accumulate(len(text) for _, text in cells)
-        key = next((key for (key, _), end in zip(cells, ends, strict=True) if event.x - _SIGNS + 1 < end), CAPTION)
+        key = next((key for (key, _), end in zip(cells, ends, strict=True) if event.x - _SIGNS + 1 < end), TEXT)
         self.post_message(self.Clicked(RANK if key == self._key else key))
 
 
@@ -136,7 +146,7 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows in the order of an `Ordering`, one of them selected.
 
     Args:
-        runs: Returns the runs: name and caption of a picture by its index, quickly.
+        runs: Returns what is open: name and text of a picture by its index, quickly.
         sign: Returns the sign, one cell, of a picture's judgement.
         is_marked: Tells whether a picture is marked.
     """
@@ -157,7 +167,9 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
 
     cursor: reactive[int] = reactive(0, repaint=False)
 
-    def __init__(self, runs: Callable[[], Runs], sign: Callable[[int], str], is_marked: Callable[[int], bool]) -> None:
+    def __init__(
+        self, runs: Callable[[], Listed], sign: Callable[[int], str], is_marked: Callable[[int], bool]
+    ) -> None:
         super().__init__(id="list")
         self._runs, self._sign, self._is_marked = runs, sign, is_marked
         self._ordering: Ordering | None = None
@@ -249,8 +261,8 @@ class SampleList(ScrollView, can_focus=True, inherit_bindings=False):
         first = MARKED if self._is_marked(index) else CURSOR if chosen else " "
         parts = [(first + self._sign(index), styles["sign"])]
         for name, cells in self._columns.head(self.size.width):
-            if name == CAPTION:
-                parts.append((f" {in_cells(runs.caption(index))}", self.rich_style))
+            if name == TEXT:
+                parts.append((f" {in_cells(runs.row(index))}", self.rich_style))
             elif name == RANK:
                 parts.append((f"{formats.rank(ordering.rank_at(position)):>{cells}} ", styles["rank"]))
             elif name == BY_NAME:
