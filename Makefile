@@ -13,7 +13,7 @@ install: $(READY)  ## install everything into .venv
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || python3 -m venv $(VENV) || { echo "python3 -m venv failed: install python3-venv (3.11 or newer)"; exit 1; }
 	@echo "installing into $(VENV): about 6 GB with torch, some minutes ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[models,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[models,hf,dev]'
 	@mkdir -p build/types && ln -sfn "$(CURDIR)" build/types/hw3_browse
 	@touch $@
 

@@ -3,6 +3,7 @@
     python benchmarks/cache_codec.py                # made-up attention, 6 layers of 8 heads over 1 + 14 x 14
     python benchmarks/cache_codec.py --grid 24 24   # a larger encoder
     python benchmarks/cache_codec.py --cache RUN    # the attention of a cache; best one written with `exact`
+    python benchmarks/cache_codec.py --small        # a smoke test
 
 Everything is written by the real writer, read by the real reader, and compared with what went in, in the
 same run: look at the ratios rather than at the times. Made-up attention is a softmax over smooth random
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from measuring.tables import markdown
 
 from hw3_browse.cache.geometry import View
 from hw3_browse.cache.reader import Cache
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_HEAD = ("attention", "KiB", "of fp32", "TV mean", "TV worst", "write ms", "read ms", "map ms")
 _JPEG = b"\xff\xd8\xff\xd9"
 
 
@@ -45,7 +48,10 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=8)
     parser.add_argument("--grid", type=int, nargs=2, default=(14, 14), metavar=("ROWS", "COLS"))
     parser.add_argument("--prefix", type=int, default=1)
+    parser.add_argument("--small", action="store_true", help="a smoke test")
     options = parser.parse_args()
+    if options.small:
+        options.pictures, options.grid = 3, (4, 5)
     if options.cache:
         prefix, grid, pictures = from_cache(options.cache, options.pictures)
     else:
@@ -55,12 +61,10 @@ def main() -> None:
     plain = sum(weights.nbytes for weights in pictures)
     each = plain / len(rows) / 1024
     print(f"{len(rows)} pictures, the first {list(pictures[0].shape)}, {each:.0f} KiB in fp32\n")
-    print(f"{'':10}{'KiB':>8}{'of fp32':>9}{'TV mean':>10}{'TV worst':>10}", end="")
-    print(f"{'write ms':>10}{'read ms':>9}{'map ms':>8}")
     with tempfile.TemporaryDirectory() as folder:
-        report_npy(Path(folder), pictures)
-        for exact in (False, True):
-            report_cache(Path(folder) / f"exact-{exact}", rows, exact=exact)
+        table = [plain_row(Path(folder), pictures)]
+        table += [cache_row(Path(folder) / f"exact-{exact}", rows, exact=exact) for exact in (False, True)]
+    print(markdown(_HEAD, table))
 
 
 def from_cache(folder: Path, most: int) -> tuple[int, tuple[int, int], list[NDArray[np.float32]]]:
@@ -114,8 +118,8 @@ def captioned(index: int, weights: NDArray[np.float32], prefix: int, grid: tuple
     )
 
 
-def report_npy(folder: Path, pictures: list[NDArray[np.float32]]) -> None:
-    """Print the row of plain fp32 files, one a picture."""
+def plain_row(folder: Path, pictures: list[NDArray[np.float32]]) -> tuple[str, ...]:
+    """Return the row of plain fp32 files, one a picture."""
     files = [folder / f"{index}.npy" for index in range(len(pictures))]
     start = time.perf_counter()
     for file, weights in zip(files, pictures, strict=True):
@@ -124,11 +128,11 @@ def report_npy(folder: Path, pictures: list[NDArray[np.float32]]) -> None:
     reading = median_ms(lambda index: np.load(files[index]), len(files))
     mapping = median_ms(lambda index: np.load(files[index], mmap_mode="r")[2, -1].mean(axis=0), len(files))
     size = sum(file.stat().st_size for file in files)
-    line("fp32 .npy", size, pictures, [0.0], writing, (reading, mapping))
+    return line("fp32 .npy", size, pictures, [0.0], writing, (reading, mapping))
 
 
-def report_cache(folder: Path, rows: list[Captioned], *, exact: bool) -> None:
-    """Print the row of one codec. Its size is the whole attention.sqlite, the mean over heads included."""
+def cache_row(folder: Path, rows: list[Captioned], *, exact: bool) -> tuple[str, ...]:
+    """Return the row of one codec. Its size is the whole attention.sqlite, the mean over heads included."""
     with CacheWriter(folder, {}, len(rows), exact=exact) as writer:
         start = time.perf_counter()
         for first in range(0, len(rows), 32):
@@ -145,7 +149,7 @@ def report_cache(folder: Path, rows: list[Captioned], *, exact: bool) -> None:
         reading = median_ms(cache.attention, len(cache))
         mapping = median_ms(lambda index: cache.mean_map(index, [2]), len(cache))
     size = (folder / "attention.sqlite").stat().st_size
-    line("f16" if exact else "u8-sqrt", size, pictures, errors, writing, (reading, mapping))
+    return line("f16" if exact else "u8-sqrt", size, pictures, errors, writing, (reading, mapping))
 
 
 def median_ms(read: Callable[[int], object], count: int) -> float:
@@ -165,13 +169,11 @@ def line(  # noqa: PLR0917 (the columns)
     errors: list[float],
     writing: float,
     reading: tuple[float, float],
-) -> None:
-    """Print one row of the table."""
+) -> tuple[str, ...]:
+    """Return one row of the table."""
     count, plain = len(pictures), sum(weights.nbytes for weights in pictures)
-    print(
-        f"{name:10}{size / count / 1024:8.0f}{size / plain:9.1%}{np.mean(errors):10.5f}{max(errors):10.5f}"
-        f"{writing / count * 1000:10.2f}{reading[0]:9.2f}{reading[1]:8.2f}"
-    )
+    shown = (f"{size / count / 1024:.0f}", f"{size / plain:.1%}", f"{np.mean(errors):.5f}", f"{max(errors):.5f}")
+    return (name, *shown, f"{writing / count * 1000:.2f}", *(f"{each:.2f}" for each in reading))
 
 
 if __name__ == "__main__":

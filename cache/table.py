@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from .errors import CacheError
 from .geometry import View
-from .schema import CaptionRow, Sample
+from .schema import Alternative, CaptionRow, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,7 +56,9 @@ _COLUMNS: Final = {
     "word_of_piece": pa.list_(pa.int32()),
     "words": _TEXTS,
     "logprobs": pa.list_(pa.float32()),
+    "alternatives": pa.list_(pa.struct({"caption": pa.string(), "score": pa.float64()})),
 }
+_NEW: Final = frozenset({"alternatives"})  # older caches lack it
 RESERVED: Final = frozenset(_COLUMNS)
 """Names that no score can have."""
 
@@ -108,6 +110,7 @@ def to_sample(record: Mapping[str, Any], score_names: Sequence[str]) -> Sample:
         word_of_piece=tuple(record["word_of_piece"]),
         words=tuple(record["words"]),
         logprobs=tuple(record["logprobs"]),
+        alternatives=tuple(map(_to_alternative, record.get("alternatives") or ())),
         scores={name: math.nan if record[name] is None else record[name] for name in score_names},
     )
 
@@ -138,9 +141,12 @@ def open_file(path: Path, count: int, score_names: Iterable[str]) -> pq.ParquetF
     file = pq.ParquetFile(path, page_checksum_verification=True)
     if file.metadata.num_rows != count:
         raise CacheError(f"{path.name} has {file.metadata.num_rows} rows, {count} expected")
-    missing = [name for name in schema(score_names).names if name not in file.schema_arrow.names]
-    if missing:
-        raise CacheError(f"{path.name} has no column {missing[0]!r}")
+    found = {field.name: field.type for field in file.schema_arrow}
+    for field in schema(score_names):
+        if field.name not in found and field.name not in _NEW:
+            raise CacheError(f"{path.name} has no column {field.name!r}")
+        if found.get(field.name, field.type) != field.type:
+            raise CacheError(f"{path.name} has a column {field.name!r} of another type, {found[field.name]}")
     return file
 
 
@@ -173,8 +179,17 @@ def _record(row: CaptionRow) -> dict[str, Any]:
     return record | {name: _clean(getattr(row, name)) for name in names}
 
 
+def _to_alternative(value: Any) -> Alternative:
+    if not isinstance(value, dict) or not isinstance(value.get("caption"), str):
+        raise TypeError("an alternative without a caption")
+    score = value.get("score")
+    return Alternative(value["caption"], math.nan if score is None else float(score))
+
+
 def _clean(value: Any) -> Any:
     """Replace lone surrogates (an undecodable file name) by U+FFFD; Parquet holds UTF-8 only."""
     if isinstance(value, str):
         return value if value.isascii() else _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, Alternative):
+        return {"caption": _clean(value.caption), "score": value.score}
     return [_clean(entry) for entry in value] if isinstance(value, tuple) else value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from . import work
 from .codec import Codec
 from .errors import CacheDamaged, CacheError, CacheNewer, CacheNotFound, CacheUnfinished
-from .schema import FORMAT_VERSION, AttentionShape, CaptionRow, Manifest, Sample, Score
+from .schema import WORK_FORMAT_VERSION, AttentionShape, CaptionRow, Manifest, Sample, Score, format_version, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,10 +50,10 @@ def read_manifest(folder: Path, captions: work.Reader) -> Manifest:
     if "identity" not in meta:
         raise _nothing_yet(folder, "")
     identity = meta["identity"]
-    if identity["format version"] > FORMAT_VERSION:
+    if identity["format version"] > WORK_FORMAT_VERSION:
         raise CacheNewer(
-            f"{folder}: the run writes format {identity['format version']}, this program reads up to {FORMAT_VERSION}; "
-            "upgrade with: pip install -U hw3-browse"
+            f"{folder}: the run writes format {identity['format version']}, this program reads up to "
+            f"{WORK_FORMAT_VERSION}; upgrade with: pip install -U hw3-browse"
         )
     if not begun:
         raise _nothing_yet(folder, f": 0 of {identity['count']:,}")
@@ -62,15 +62,17 @@ def read_manifest(folder: Path, captions: work.Reader) -> Manifest:
         raise ValueError(f"sizes {numbers}")
     if not isinstance(identity["plan"], dict) or identity["attention codec"] not in get_args(Codec):
         raise TypeError("no plan, or an unknown attention codec")
+    shape = meta["attention"]  # empty where the run has no maps
+    attention = AttentionShape(**shape, codec=identity["attention codec"]) if shape else None
     return Manifest(
-        format_version=identity["format version"],
+        format_version=format_version(attention),
         created="",
         plan=identity["plan"],
         count=identity["count"],
         scores=(LOGPROB,),
         corpus={},
         versions={},
-        attention=AttentionShape(**meta["attention"], codec=identity["attention codec"]),
+        attention=attention,
         files={},
         notes=("the run is not finished: pictures and scores are missing",),
     )
@@ -90,7 +92,7 @@ def to_row(record: str) -> Row:
         name=content["name"],
         path=content["path"],
         caption=content["caption"],
-        logprob=float(sum(content["logprobs"])),
+        logprob=total(content["logprobs"]),
     )
     if not isinstance(row.picture, int):
         raise TypeError(f"no picture {row.picture!r}")
@@ -105,7 +107,7 @@ def to_references(record: str) -> Sequence[str]:
     return references
 
 
-def to_sample(record: str, index: int, shape: AttentionShape) -> Sample:
+def to_sample(record: str, index: int, shape: AttentionShape | None) -> Sample:
     """Return everything about a picture, under the index that it has in a list.
 
     Raises:
@@ -113,11 +115,12 @@ def to_sample(record: str, index: int, shape: AttentionShape) -> Sample:
     """
     row = work.from_json(record)
     row.check()
-    _check_texts((row.name, row.path, row.caption, *row.references, *row.pieces, *row.words))
-    if (row.view.rows, row.view.cols) != (shape.rows, shape.cols):
+    others = [one.caption for one in row.alternatives]
+    _check_texts((row.name, row.path, row.caption, *row.references, *row.pieces, *row.words, *others))
+    if shape is not None and (row.view.rows, row.view.cols) != (shape.rows, shape.cols):
         raise ValueError(f"picture {row.index} has another grid of patches than the run")
     values = {field.name: getattr(row, field.name) for field in fields(CaptionRow)}
-    return Sample(**(values | {"index": index}), scores={LOGPROB.name: float(sum(row.logprobs))})
+    return Sample(**(values | {"index": index}), scores={LOGPROB.name: total(row.logprobs)})
 
 
 def only(found: Sequence[tuple[Any, ...]], picture: int) -> tuple[Any, ...]:

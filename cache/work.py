@@ -25,12 +25,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from .errors import CacheError
 from .geometry import View
-from .schema import WORK_FILE, CaptionRow
+from .schema import WORK_FILE, WORK_FORMAT_VERSION, Alternative, CaptionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
+
+    from .codec import Codec
 
 LOCK_FILE: Final = "lock.sqlite"
 
@@ -206,6 +208,21 @@ def read_meta(work: sqlite3.Connection, key: str) -> Any:
     return None if row is None else json.loads(row[0])
 
 
+def identity_of(plan: Mapping[str, Any], count: int, *, exact: bool) -> dict[str, Any]:
+    """Return what must be equal for a run to go on; arguments as `CacheWriter`'s, the plan of plain JSON values."""
+    return {
+        "plan": plan,
+        "count": count,
+        "attention codec": codec_of(exact=exact),
+        "format version": WORK_FORMAT_VERSION,
+    }
+
+
+def codec_of(*, exact: bool) -> Codec:
+    """Return how attention is packed."""
+    return "f16" if exact else "u8-sqrt"
+
+
 def difference(folder: Path, identity: object) -> str | None:
     """Return how the unfinished run in a folder differs from the one of this identity; None where it does not."""
     with closing(open_to_write(folder / WORK_FILE, WORK_TABLES)) as work:
@@ -217,7 +234,11 @@ def difference(folder: Path, identity: object) -> str | None:
 def to_json(row: CaptionRow) -> str:
     """Return the record of a picture, fit for UTF-8: lone surrogates (undecodable file names) become U+FFFD."""
     record = {field.name: getattr(row, field.name) for field in fields(CaptionRow)}
-    text = json.dumps(record | {"view": asdict(row.view)}, ensure_ascii=False)
+    record["view"] = asdict(row.view)
+    record["alternatives"] = [asdict(one) for one in row.alternatives]
+    if not row.alternatives:
+        del record["alternatives"]  # versions that know none can read the record
+    text = json.dumps(record, ensure_ascii=False)
     return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
@@ -231,8 +252,9 @@ def from_json(text: str) -> CaptionRow:
     if not isinstance(loaded, dict):
         raise TypeError("a record is an object")
     view = loaded.pop("view")
+    alternatives = tuple(Alternative(**one) for one in loaded.pop("alternatives", ()))  # older runs have none
     record: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in loaded.items()}
-    return CaptionRow(view=View(**(view | {"box": tuple(view["box"])})), **record)
+    return CaptionRow(view=View(**(view | {"box": tuple(view["box"])})), alternatives=alternatives, **record)
 
 
 def _read_only(path: Path, wait_ms: int) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ import json
 import operator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from .files import replace_file, replacing, sync
 from .schema import (
     ATTENTION_FILE,
     EMBEDDINGS_FILE,
-    FORMAT_VERSION,
     MANIFEST_FILE,
     SAMPLES_FILE,
     SCORE_NAME,
@@ -34,6 +33,7 @@ from .schema import (
     AttentionShape,
     CaptionRow,
     Manifest,
+    format_version,
 )
 from .work import disk_errors
 
@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .schema import Captioned, Score
+    from .shards import Rows
+
+_INSERT_ATTENTION: Final = "INSERT OR REPLACE INTO attention VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_CAPTION: Final = "INSERT OR REPLACE INTO captions VALUES (?, ?, ?)"
+_INSERT_ARRIVAL: Final = "INSERT INTO arrivals (idx) VALUES (?)"
+_INSERT_EMBEDDING: Final = "INSERT OR REPLACE INTO embeddings VALUES (?, ?)"
 
 
 class CacheWriter:
@@ -81,8 +87,9 @@ class CacheWriter:
             raise CacheError(f"{folder}: a cache needs at least one picture")
         self._folder = folder
         self._count = count
-        self._codec: codec.Codec = "f16" if exact else "u8-sqrt"
+        self._codec = work.codec_of(exact=exact)
         self._plan = json.loads(json.dumps(plan, allow_nan=False))
+        self._identity = work.identity_of(self._plan, count, exact=exact)
         self._open = ExitStack()
         with ExitStack() as undo, disk_errors(folder):
             undo.callback(self._open.close)
@@ -119,7 +126,8 @@ class CacheWriter:
         """Keep captions with attention and previews; they are on the disk when this returns.
 
         Raises:
-            ValueError: A record contradicts itself, or its attention has another shape than the others'.
+            ValueError: A record contradicts itself, or its attention has another shape than the others', or only one
+                of both has any.
             CacheError: A path leaves the dataset, or the disk refuses.
         """
         for row in rows:
@@ -127,14 +135,14 @@ class CacheWriter:
             row.check()
             self._check_shape(row)
         # All packing comes before the transactions: readers wait for those.
-        attention = [self._attention_row(row) for row in rows]
+        attention = [self._attention_row(row.index, row.attention) for row in rows if row.attention is not None]
         records = [(row.index, work.to_json(row), row.preview) for row in rows]
         with disk_errors(self._work_folder):
             with self._attention:
-                self._attention.executemany("INSERT OR REPLACE INTO attention VALUES (?, ?, ?, ?, ?, ?, ?)", attention)
+                self._attention.executemany(_INSERT_ATTENTION, attention)
             with self._work:
-                self._work.executemany("INSERT OR REPLACE INTO captions VALUES (?, ?, ?)", records)
-                self._work.executemany("INSERT INTO arrivals (idx) VALUES (?)", [(row.index,) for row in rows])
+                self._work.executemany(_INSERT_CAPTION, records)
+                self._work.executemany(_INSERT_ARRIVAL, [(row.index,) for row in rows])
 
     def embedded(self) -> frozenset[int]:
         """Return the indices of the pictures that have image embeddings already."""
@@ -153,7 +161,24 @@ class CacheWriter:
             self._agree("dim", list(vector.shape))
             blobs.append((operator.index(index), vector.astype("<f2").tobytes()))
         with disk_errors(self._work_folder), self._work:
-            self._work.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", blobs)
+            self._work.executemany(_INSERT_EMBEDDING, blobs)
+
+    def adopt(self, rows: Rows) -> None:
+        """Keep pictures that another writer of the same run has packed; they are on the disk when this returns.
+
+        Raises:
+            ValueError: Their attention or embeddings have another shape than the others'.
+            CacheError: The disk refuses.
+        """
+        for key, value in rows.shared.items():
+            self._agree(key, value)
+        with disk_errors(self._work_folder):
+            with self._attention:
+                self._attention.executemany(_INSERT_ATTENTION, rows.attention)
+            with self._work:
+                self._work.executemany(_INSERT_CAPTION, rows.captions)
+                self._work.executemany(_INSERT_EMBEDDING, rows.embeddings)
+                self._work.executemany(_INSERT_ARRIVAL, [(index,) for index, *_ in rows.captions])
 
     def embeddings(self) -> NDArray[np.float32]:
         """Return all embeddings [count, dim] in the order of the pictures.
@@ -206,15 +231,17 @@ class CacheWriter:
             folders.write_previews(folder, previews)
             with replacing(folder / SAMPLES_FILE) as path:
                 table.write(path, self._tables(columns), columns)
-            files = [SAMPLES_FILE, ATTENTION_FILE]
+            files = [SAMPLES_FILE]
             if self.embedded():
                 with replacing(folder / EMBEDDINGS_FILE) as path:
                     table.write_embeddings(path, [row.name for row in self.texts()], self.embeddings())
                 files.append(EMBEDDINGS_FILE)
-            attention = AttentionShape(**work.read_meta(self._work, "attention"), codec=self._codec)
+            shape = work.read_meta(self._work, "attention")
+            attention = AttentionShape(**shape, codec=self._codec) if shape else None
+            files += [ATTENTION_FILE] if attention else []
             self._attention.close()
             manifest = Manifest(
-                format_version=FORMAT_VERSION,
+                format_version=format_version(attention),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
                 plan=self._plan,
                 count=self._count,
@@ -231,6 +258,8 @@ class CacheWriter:
                 succession.swap(self._folder)
             (self._folder / WORK_FILE).unlink()
             (self._folder / work.LOCK_FILE).unlink()
+            if attention is None:
+                (self._folder / ATTENTION_FILE).unlink()
         self.close()
         return self._folder
 
@@ -246,7 +275,7 @@ class CacheWriter:
         if state == "empty":
             return folder
         if state == "unfinished":
-            difference = work.difference(folder, self._identity())
+            difference = work.difference(folder, self._identity)
             if difference is None:
                 return folder
             found = f"an unfinished run of another plan ({difference}); give another folder,"
@@ -256,7 +285,7 @@ class CacheWriter:
             raise CacheError(f"{folder} holds {found} or replace it with --overwrite")
         beside = succession.successor(folder)
         self._lock(beside)
-        if not (beside / WORK_FILE).exists() or work.difference(beside, self._identity()) is not None:
+        if not (beside / WORK_FILE).exists() or work.difference(beside, self._identity) is not None:
             succession.clear(beside)
         return beside
 
@@ -271,20 +300,11 @@ class CacheWriter:
         self._open.callback(connection.close)
         return connection
 
-    def _identity(self) -> dict[str, Any]:
-        """Return what must be equal for a run to go on."""
-        return {
-            "plan": self._plan,
-            "count": self._count,
-            "attention codec": self._codec,
-            "format version": FORMAT_VERSION,
-        }
-
     def _begin(self) -> None:
         """Record what this run is, and clean up behind one that was killed."""
         work.number_arrivals(self._work)
         with self._work:
-            self._set_meta("identity", self._identity())
+            self._set_meta("identity", self._identity)
         for stale in self._work_folder.glob(".*.tmp"):  # of a finish that was killed
             stale.unlink()
         sync(self._work_folder)
@@ -306,26 +326,20 @@ class CacheWriter:
             raise ValueError(f"picture {index} is not among the {self._count} of this run")
 
     def _check_shape(self, row: Captioned) -> None:
-        _, layers, heads, _ = row.attention.shape
-        view = row.view
-        self._agree(
-            "attention",
-            {"layers": layers, "heads": heads, "prefix": row.prefix, "rows": view.rows, "cols": view.cols},
-        )
+        shape = {}  # no attention
+        if row.attention is not None:
+            _, layers, heads, _ = row.attention.shape
+            view = row.view
+            shape = {"layers": layers, "heads": heads, "prefix": row.prefix, "rows": view.rows, "cols": view.cols}
+        self._agree("attention", shape)
 
     def _need_all(self, table: str, what: str) -> None:
         (done,) = self._work.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 (our own words)
         if done != self._count:
             raise CacheError(f"{self._work_folder}: {self._count - done} of {self._count} pictures have no {what} yet")
 
-    def _attention_row(self, row: Captioned) -> tuple[Any, ...]:
-        weights = row.attention
-        return (
-            row.index,
-            *weights.shape,
-            codec.encode_mean(weights),
-            codec.encode(weights, self._codec),
-        )
+    def _attention_row(self, index: int, weights: NDArray[np.floating[Any]]) -> tuple[Any, ...]:
+        return (index, *weights.shape, codec.encode_mean(weights), codec.encode(weights, self._codec))
 
     def _tables(self, columns: Mapping[str, NDArray[np.float64]]) -> Iterator[Any]:
         """Yield the table of samples, a row group at a time."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from .captioner import Captioner
@@ -35,16 +35,27 @@ class Looked:
 @torch.inference_mode()
 def look(captioner: Captioner, memory: Memory, captions: Sequence[Sequence[int]]) -> list[Looked]:
     """Run the teacher-forced pass over one finished caption an image (generated token ids, without ``[BOS]``)."""
-    tokenizer = captioner.tokenizer
-    longest = max(len(caption) for caption in captions)
-    targets = torch.full((len(captions), longest), tokenizer.pad_id)
-    for row, caption in enumerate(captions):
-        targets[row, : len(caption)] = torch.tensor(caption)
-    targets = targets.to(memory.tokens.device)
-    inputs = targets.roll(1, dims=1)
-    inputs[:, 0] = tokenizer.bos_id
+    inputs, targets = teacher_forced(captioner, captions, memory.tokens.device)
     logits, attention = captioner.decoder.forward_with_attention(memory.tokens, inputs)
     logprobs = captioner.log_probs(logits).gather(-1, targets[:, :, None])[:, :, 0]
     return [
         Looked(attention[row, : len(caption)], logprobs[row, : len(caption)]) for row, caption in enumerate(captions)
     ]
+
+
+def teacher_forced(
+    captioner: Captioner, captions: Sequence[Sequence[int]], device: torch.device
+) -> tuple[Int[Tensor, "caption token"], Int[Tensor, "caption token"]]:
+    """What the decoder reads and what it should predict, as long as the longest caption.
+
+    What follows a shorter caption's end is PAD: the causal mask keeps it out of what counts.
+    """
+    tokenizer = captioner.tokenizer
+    longest = max(len(caption) for caption in captions)
+    targets = torch.full((len(captions), longest), tokenizer.pad_id)
+    for row, caption in enumerate(captions):
+        targets[row, : len(caption)] = torch.tensor(caption)
+    targets = targets.to(device)
+    inputs = targets.roll(1, dims=1)
+    inputs[:, 0] = tokenizer.bos_id
+    return inputs, targets

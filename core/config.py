@@ -2,6 +2,9 @@
 
 Contract: `build(cls, mapping)` fills the fields of a dataclass, nested dataclasses included; an unknown key, a
 missing one or a value of the wrong type raises `UsageError` naming the key, and a near miss is suggested.
+
+A file may say ``extends = "other.toml"`` (a path beside it): its tables are laid over the other's, key by key; a table
+of free-form arguments (``encoder.args``) too.
 """
 
 from __future__ import annotations
@@ -21,16 +24,42 @@ T = TypeVar("T")
 
 
 def read_toml(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a TOML file and lay ``a.b=value`` overrides (values in TOML, or plain words) over it."""
+    """Read a TOML file, what it extends below it, and lay ``a.b=value`` overrides (TOML, or plain words) over both.
+
+    Raises:
+        UsageError: a file is missing or not TOML, files extend each other in a circle, or an override is misspelt.
+    """
+    data = _read(path, ())
+    for override in overrides:
+        _override(data, override)
+    return data
+
+
+def _read(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
+    """A file with what it extends; `below` are the files that extend it."""
     if not path.is_file():
-        raise UsageError(f"{path}: no such config file")
+        raise UsageError(f"{path}: no such config file" + (f" (extended by {below[-1]})" if below else ""))
+    if path.resolve() in (each.resolve() for each in below):
+        raise UsageError(f"{path}: extends itself, by way of {below[-1]}")
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not readable as TOML ({error})") from error
-    for override in overrides:
-        _override(data, override)
-    return data
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise UsageError(f"{path}: extends needs the name of a file, found {base!r}")
+    return _laid_over(_read(path.parent / base, (*below, path)), data)
+
+
+def _laid_over(base: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` over `base`, tables key by key."""
+    merged = dict(base)
+    for key, value in data.items():
+        both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
+        merged[key] = _laid_over(base[key], value) if both else value
+    return merged
 
 
 def build(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
@@ -67,6 +96,10 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         if value not in typing.get_args(hint):
             raise UsageError(f"setting {path}: {value!r} is not one of {', '.join(map(str, typing.get_args(hint)))}")
         return value
+    if typing.get_origin(hint) is tuple:  # always "tuple[X, ...]"
+        if not isinstance(value, list | tuple):
+            raise UsageError(f"setting {path}: needs a list, found {value!r}")
+        return tuple(_convert(typing.get_args(hint)[0], each, path) for each in value)
     return _plain(typing.get_origin(hint) or hint, value, path)
 
 

@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+_CONVERTED = ("activation", "tied", "memory_norm", "final_norm")  # of decoders trained elsewhere (`convert`)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class DecoderConfig:
         attention_dropout: the same of attention weights; above 0 it forbids the fused kernels, which costs a fifth.
         max_length: longest caption in tokens, ``[BOS]`` and ``[EOS]`` included.
         norm_first: layer norm before each block (True) or after its sum (False, as in the first paper).
+        activation: of the feed-forward block.
+        tied: the projection to the vocabulary is the embedding (True) or has weights of its own.
+        memory_norm: normalise the encoder's channels before they are projected to `width`.
+        final_norm: layer norm behind the last layer; None where `norm_first` says.
     """
 
     layers: int = 6
@@ -49,10 +55,23 @@ class DecoderConfig:
     attention_dropout: float = 0.0
     max_length: int = 64
     norm_first: bool = True
+    activation: Literal["gelu", "relu"] = "gelu"
+    tied: bool = True
+    memory_norm: bool = True
+    final_norm: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return asdict(self)
+        """The fields as plain JSON values; those that `hw3 train` leaves alone only where they differ."""
+        shown = asdict(self)
+        for each in fields(self):
+            if each.name in _CONVERTED and shown[each.name] == each.default:
+                del shown[each.name]
+        return shown
+
+    @property
+    def has_final_norm(self) -> bool:
+        """Whether a layer norm stands behind the last layer."""
+        return self.norm_first if self.final_norm is None else self.final_norm
 
 
 @dataclass(slots=True)
@@ -143,6 +162,7 @@ class DecoderLayer(nn.Module):
         super().__init__()
         width, hidden = config.width, config.feedforward or 4 * config.width
         self.norm_first = config.norm_first
+        self.activation = F.gelu if config.activation == "gelu" else F.relu
         self.self_attn = Attention(width, config.heads, config.attention_dropout)
         self.multihead_attn = Attention(width, config.heads, config.attention_dropout)
         self.linear1 = nn.Linear(width, hidden)
@@ -177,7 +197,7 @@ class DecoderLayer(nn.Module):
         return out
 
     def _feed_forward(self, x: Float[Tensor, "caption token width"]) -> Float[Tensor, "caption token width"]:
-        out: Tensor = self.linear2(self.dropout(F.gelu(self.linear1(x))))
+        out: Tensor = self.linear2(self.dropout(self.activation(self.linear1(x))))
         return out
 
     def _look_back(
@@ -209,7 +229,7 @@ class DecoderLayer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Token and position embedding, layers, and the projection to the vocabulary (tied to the embedding)."""
+    """Token and position embedding, layers, and the projection to the vocabulary (usually tied to the embedding)."""
 
     def __init__(self, config: DecoderConfig, vocab_size: int, channels: int, positions: int) -> None:
         super().__init__()
@@ -217,24 +237,32 @@ class Decoder(nn.Module):
         width = config.width
         self.embedding = nn.Embedding(vocab_size, width)
         self.token_position = nn.Parameter(torch.zeros(config.max_length, width))
-        self.memory_norm = nn.LayerNorm(channels)
+        self.memory_norm = nn.LayerNorm(channels) if config.memory_norm else nn.Identity()
         self.memory_proj = nn.Linear(channels, width)
         self.memory_position = nn.Parameter(torch.zeros(positions, width))
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(width) if config.norm_first else nn.Identity()
+        self.norm = nn.LayerNorm(width) if config.has_final_norm else nn.Identity()
+        self.head = None if config.tied else nn.Parameter(torch.empty(vocab_size, width).normal_(std=width**-0.5))
         self.bias = nn.Parameter(torch.zeros(vocab_size))
         self.dropout = nn.Dropout(config.dropout)
         for table in (self.embedding.weight, self.token_position, self.memory_position):
             nn.init.normal_(table, std=width**-0.5 if table is self.embedding.weight else 0.02)
 
     def forward(
-        self, memory: Float[Tensor, "image position channel"], tokens: Int[Tensor, "caption token"]
-    ) -> Float[Tensor, "caption token vocabulary"]:
-        """Logits of the next token behind each token; ``caption`` is a multiple of ``image``, images in order."""
+        self,
+        memory: Float[Tensor, "image position channel"],
+        tokens: Int[Tensor, "caption token"],
+        wanted: Bool[Tensor, "caption token"] | None = None,
+    ) -> Float[Tensor, "*place vocabulary"]:
+        """Logits of the next token behind each token; ``caption`` is a multiple of ``image``, images in order.
+
+        With `wanted`, only behind the tokens that it marks, one after the other: half of a batch is padding, and the
+        projection to the vocabulary is much of the work.
+        """
         x = self._embed(tokens, 0)
         for layer, cross in zip(self.layers, self._cross(memory), strict=True):
             x = layer(x, cross)
-        return self._logits(x)
+        return self._logits(x if wanted is None else x[wanted])
 
     def forward_with_attention(
         self, memory: Float[Tensor, "image position channel"], tokens: Int[Tensor, "caption token"]
@@ -272,5 +300,5 @@ class Decoder(nn.Module):
         seen = self.dropout(seen)
         return [layer.multihead_attn.key_value(seen) for layer in self.layers]  # type: ignore[union-attr, operator]
 
-    def _logits(self, x: Float[Tensor, "caption token width"]) -> Float[Tensor, "caption token vocabulary"]:
-        return F.linear(self.norm(x), self.embedding.weight, self.bias)
+    def _logits(self, x: Float[Tensor, "*place width"]) -> Float[Tensor, "*place vocabulary"]:
+        return F.linear(self.norm(x), self.embedding.weight if self.head is None else self.head, self.bias)

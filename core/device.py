@@ -7,6 +7,7 @@ import ctypes
 import torch
 
 from ..cache.errors import UsageError
+from .distributed import world
 
 _M_TRIM_THRESHOLD = -1  # of malloc.h
 _M_MMAP_MAX = -4
@@ -15,17 +16,23 @@ _M_MMAP_MAX = -4
 def choose_device(name: str) -> torch.device:
     """The device called ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; auto takes a GPU where torch sees one.
 
+    Processes that share a machine (`distributed.world`) share its GPUs out where none is named.
+
     Raises:
         UsageError: the name is unknown, or there is no such GPU.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"device {name}: no such device; use auto, cpu, cuda or cuda:0") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"device {name}: torch sees {torch.cuda.device_count()} GPUs here; use cpu or auto")
+    if name == "cuda" and world().size > 1:
+        device = torch.device("cuda", world().local_rank % torch.cuda.device_count())
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)  # what names no device, in a library for instance, takes the same
     return device
 
 

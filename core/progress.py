@@ -2,7 +2,8 @@
 
 A stage counts its own units (pictures, steps). The rate is measured over the work done here and now: what an
 interrupted run had finished before (`Progress.restart_from`) is shown as done, but makes nothing look faster.
-Writing never ends a run: when the terminal has gone away, progress falls silent.
+Writing never ends a run: when the terminal has gone away, progress falls silent. Of several processes that share a
+run, the first one alone shows it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from ..cache.text import printable
+from .distributed import world
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0
@@ -56,7 +58,7 @@ class Progress:
         self._clock = clock
         self._redraws = _is_terminal(self._stream)
         self._interval = REDRAW_SECONDS if self._redraws else LINE_SECONDS
-        self._gone = False
+        self._gone = not world().is_first
         self._note = ""
         self._skipped = 0
         self._started = self._shown = clock()

@@ -111,6 +111,12 @@ class CaptionTokenizer:
         encodings = self._tokenizer.encode_batch(texts, add_special_tokens=False)
         return [[self.bos_id, *encoding.ids, self.eos_id] for encoding in encodings]
 
+    def spans(self, caption: str) -> list[tuple[int, int, int]]:
+        """(token id, start, end) of each token of a caption, without ``[BOS]`` and ``[EOS]``: where it was written."""
+        text = caption.lower() if self._lower else caption
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return [(token, *span) for token, span in zip(encoding.ids, encoding.offsets, strict=True)]
+
     def decode(self, ids: Sequence[int]) -> Decoded:
         """Take generated ids (without ``[BOS]``, ``[EOS]`` where it was emitted) apart into words and pieces."""
         return self._decode_by_decoder(ids) if self._has_decoder else self._decode_by_prefix(ids)

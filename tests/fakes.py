@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from hw3_browse.cache.geometry import view_for
-from hw3_browse.cache.schema import Captioned, Score
+from hw3_browse.cache.schema import Captioned, Score, total
 from hw3_browse.cache.writer import CacheWriter
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def make_cache(
     *,
     exact: bool = False,
     overwrite: bool = False,
+    maps: bool = True,
 ) -> Path:
     """Write a finished cache of made-up pictures and return its folder.
 
@@ -74,6 +76,7 @@ def make_cache(
         words: Captions to use in turn instead of `CAPTIONS`.
         exact: Keep attention in half precision.
         overwrite: Replace a finished cache.
+        maps: Whether the run has attention; without, it has neither tokens.
     """
     captions = CAPTIONS if words is None else tuple(words)
     with CacheWriter(folder, fake_plan(count, seed, folder), count, exact=exact, overwrite=overwrite) as writer:
@@ -81,6 +84,7 @@ def make_cache(
             fake_row(index, captions[index % len(captions)], seed, layers, heads, grid, prefix)
             for index in range(count)
         ]
+        rows = rows if maps else [text_alone(row) for row in rows]
         writer.add_captioned(rows)
         writer.add_embeddings([(index, fake_embedding(index, seed)) for index in range(count)])
         return writer.finish(
@@ -152,6 +156,11 @@ def fake_row(
     )
 
 
+def text_alone(row: Captioned) -> Captioned:
+    """Return the row as of a model that tells nothing but its captions."""
+    return replace(row, token_ids=(), pieces=(), word_of_piece=(), logprobs=(), attention=None)
+
+
 def split_word(word: str, longest: int = 4) -> list[str]:
     """Cut a long word into pieces, the later ones marked as a BPE vocabulary marks them."""
     if len(word) <= 2 * longest:
@@ -215,5 +224,5 @@ def fake_scores(rows: Sequence[Captioned], seed: int = 0) -> Mapping[str, np.nda
         "refclipscore": np.where(lonely, np.nan, rng.uniform(0.4, 1.0, count)),
         "cider": np.where(lonely, np.nan, cider),
         "bleu4": np.where(lonely, np.nan, np.round(rng.uniform(0, 0.6, count), 1)),
-        "logprob": np.asarray([sum(row.logprobs) for row in rows]),
+        "logprob": np.asarray([total(row.logprobs) for row in rows]),
     }

@@ -1,6 +1,6 @@
 """Presses keys, types, clicks and resizes at random, by seed, and says what must hold of the browser whatever was done.
 
-By hand, for long: `python tests/monkey.py KIND SEED BURSTS`, with the kinds of `open_kind`.
+By hand, for long: `python tests/monkey.py KIND SEED BURSTS`, with the kinds of `game`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import tempfile
 import unicodedata
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from browsing import running, settle
+from browsing import classifying, running, settle
 from fakes import CAPTIONS, SCORES, fake_plan, fake_row, fake_scores, make_cache
 from rich.cells import cell_len
 from textual import events
 from textual.keys import _character_to_key, _get_unicode_name_from_key
 from textual.widgets import Input
+from zeroshot_fakes import NAMES, make_zeroshot_run
 
 from hw3_browse.cache.live import open_cache
 from hw3_browse.cache.writer import CacheWriter
-from hw3_browse.tui import keys
 from hw3_browse.tui.app import LEAST_HEIGHT, LEAST_WIDTH
 from hw3_browse.tui.widgets.key_line import KeyLine
 from hw3_browse.tui.widgets.sample_list import CURSOR, MARKED, ListHead
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 # Quitting and the shell end the game, and figures take a second each.
 _UNPLAYED = {"program.quit", "program.suspend", "keep.save", "keep.save_marked"}
-KEYS = [key for binding in keys.BINDINGS if binding.id not in _UNPLAYED for key in binding.key.split(",")]
 TEXTS = (
     "dog",
     "clipscore < .5",
@@ -59,6 +58,8 @@ TEXTS = (
     "diff.clipscore > 0",
     "index",
     "sort",
+    "correct and p2.correct = no",
+    "class ~ dog",
 )
 WIDTHS = (30, LEAST_WIDTH - 1, LEAST_WIDTH, 80, 109, 110, 199, 200, 300)
 HEIGHTS = (8, LEAST_HEIGHT - 1, LEAST_HEIGHT, 20, 24, 50, 100)
@@ -73,11 +74,12 @@ class Monkey:
         seed: Another seed, another game.
     """
 
-    def __init__(self, app: BrowserApp, pilot: Pilot[None], seed: int) -> None:
+    def __init__(self, app: BrowserApp[Any], pilot: Pilot[None], seed: int) -> None:
         self._app = app
         self._pilot = pilot
         self.dice = random.Random(seed)
         self.done: list[object] = []
+        self._keys = [key for one in app.declared if one.id not in _UNPLAYED for key in one.key.split(",")]
 
     async def play(self, bursts: int, between: Callable[[], None] = lambda: None) -> None:
         """Do a few things at once, wait until they have had their effect, and look: so many times."""
@@ -95,7 +97,7 @@ class Monkey:
     async def _do_something(self) -> None:
         dice = self.dice.random()
         if dice < 0.78:
-            self.press(self.dice.choice(KEYS))
+            self.press(self.dice.choice(self._keys))
         elif dice < 0.86:
             for character in self.dice.choice(TEXTS):
                 self.press(_character_to_key(character))
@@ -127,13 +129,13 @@ def _character(key: str) -> str | None:
         return None
 
 
-def check(app: BrowserApp) -> None:
+def check(app: BrowserApp[Any]) -> None:
     """Check what must hold when all keys have had their effect."""
     assert app._exception is None
     _check_layout(app)
     if not _seen(app.list) and not _seen(app.board):
         return
-    for panel in (app.list, app.board, app.caption, app.chooser):
+    for panel in (app.list, app.board, app.reading, app.chooser):
         if _seen(panel):
             _check_lines(panel)
     for line in (app.title_bar, app.status, app.query_one(KeyLine), app.query_one(ListHead)):
@@ -149,9 +151,9 @@ def _seen(widget: Widget) -> bool:
     return bool(widget.is_on_screen and widget.region.area)
 
 
-def _check_layout(app: BrowserApp) -> None:
+def _check_layout(app: BrowserApp[Any]) -> None:
     """The panels fill the screen and do not overlap."""
-    panels = (app.title_bar, *app.query("#list-pane, #side"), app.board, app.details, app.caption, app.status)
+    panels = (app.title_bar, *app.query("#list-pane, #side"), app.board, app.details, app.reading, app.status)
     lines = (app.query_one(KeyLine), app.prompt, app.query_one(TooSmall))
     seen = [panel for panel in (*panels, *lines) if _seen(panel)]
     if app.size.width < LEAST_WIDTH or app.size.height < LEAST_HEIGHT:
@@ -175,7 +177,7 @@ def _is_printable(text: str) -> bool:
     return all(character.isprintable() or character in "\n\u200c\u200d" for character in text)
 
 
-def _check_selection(app: BrowserApp) -> None:
+def _check_selection(app: BrowserApp[Any]) -> None:
     """The selected row is in sight, and its picture, or the reason why not, on the board."""
     ordering, samples, board = app.listing.ordering, app.list, app.board
     assert ordering is not None
@@ -206,7 +208,7 @@ def _check_selection(app: BrowserApp) -> None:
             assert beside or rect.y + rect.lines <= other.y or other.y + other.lines <= rect.y
 
 
-def _check_typing(app: BrowserApp) -> None:
+def _check_typing(app: BrowserApp[Any]) -> None:
     """At most one thing takes the keys, and it is seen."""
     screen = app.screen
     assert screen.has_class("-side") == (screen.has_class("-help") or screen.has_class("-menu"))
@@ -219,11 +221,24 @@ def _check_typing(app: BrowserApp) -> None:
 
 
 async def game(kind: str, folder: Path, seed: int, bursts: int, size: tuple[int, int] = (80, 24)) -> list[object]:
-    """Play with a browser on a cache of a kind: "nasty", "two" (runs), "live" (still written), "new" (computed anew).
+    """Play with a browser on a run of a kind.
+
+    Args:
+        kind: "nasty", "two" (runs), "live" (still written), "new" (computed anew), or "zero-shot".
+        folder: For the run, and for figures.
+        seed: Another seed, another game.
+        bursts: How many times a few things are done at once.
+        size: Of the terminal at first.
 
     Returns:
         What was done.
     """
+    if kind == "zero-shot":
+        run = make_zeroshot_run(folder / "zero", count=24, names=(*NAMES, "\x1b[31m一只猫", "a " * 60), unknown=(2, 3))
+        async with classifying(run, size=size, figures=folder / "figures") as (app, pilot):
+            monkey = Monkey(app, pilot, seed)
+            await monkey.play(bursts)
+        return monkey.done
     with ExitStack() as stack:
         sources, between = open_kind(kind, folder, random.Random(seed), stack)
         async with running(*sources, size=size, figures=folder / "figures") as (app, pilot):

@@ -72,7 +72,7 @@ def _baseline() -> None:
 
 
 def _browse(job: Job) -> None:
-    from hw3_browse.tui.app import BrowserApp  # noqa: PLC0415 (as above)
+    from hw3_browse.tui.captions_app import CaptionBrowser  # noqa: PLC0415 (as above)
     from hw3_browse.tui.process import run as run_app  # noqa: PLC0415
     from hw3_browse.tui.settings import Settings  # noqa: PLC0415
     from hw3_browse.tui.terminal.modes import Terminal  # noqa: PLC0415
@@ -87,7 +87,7 @@ def _browse(job: Job) -> None:
         truecolor=True,
         program="kitty(0.42.0)" if job.mode == "kitty" else "",
     )
-    run_app(BrowserApp(_runs(job), Settings(), terminal, lambda: _runs(job)))
+    run_app(CaptionBrowser(_runs(job), Settings(), terminal, lambda: _runs(job)))
 
 
 def _runs(job: Job) -> Runs:

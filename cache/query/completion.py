@@ -29,7 +29,8 @@ def completions(before: str, fields: Fields) -> list[str]:
     *_, subject, sign, word, end = [_NOTHING, _NOTHING, _NOTHING, *found]
     if word.kind != "word" or word.position + word.length != end.position or sign.text in _BEFORE_TEXTS:
         return []
-    values = _VALUES.get(subject.text.lower()) if sign.text in {"=", "!="} else None
+    answers = {**_VALUES, **dict.fromkeys(fields.flags, ("yes", "no"))}
+    values = answers.get(subject.text.lower()) if sign.text in {"=", "!="} else None
     begun = word.text.lower()
     fitting = [name for name in values or fields.kinds if name.startswith(begun) and name != begun]
     return [before[: word.position] + name for name in fitting]

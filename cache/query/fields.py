@@ -42,10 +42,14 @@ class Fields:
     Attributes:
         scores: Columns of scores.
         texts: Columns of texts; `references`, and what ends in `.references`, holds several a picture.
+        flags: Those of the scores that are 1 or 0, so that their name alone is a condition.
+        verdicts: Whether there are captions that people may have judged, beside notes and tags.
     """
 
     scores: tuple[str, ...]
     texts: tuple[str, ...] = TEXTS
+    flags: frozenset[str] = frozenset()
+    verdicts: bool = True
 
     @classmethod
     def of(cls, table: Table) -> Self:
@@ -59,7 +63,8 @@ class Fields:
         kinds |= {name: "texts" if last_part(name) == "references" else "text" for name in self.texts}
         kinds |= dict.fromkeys(map(_words_field, self._with("caption")), "number")
         kinds |= dict.fromkeys(map(_count_field, self._with("references")), "number")
-        return {**kinds, "rank": "number", "index": "number", **_OF_JUDGEMENTS, "marked": "flag"}
+        said = {name: kind for name, kind in _OF_JUDGEMENTS.items() if self.verdicts or kind != "verdict"}
+        return {**kinds, "rank": "number", "index": "number", **said, "marked": "flag"}
 
     def resolve(self, word: str) -> str | None:
         """Return the name of the field that a word means, or None; upper and lower case are the same."""

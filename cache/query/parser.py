@@ -148,6 +148,8 @@ class _Parser:
 
     def _about_number(self, token: Token, name: str) -> Node:
         sign = self._next.text if self._next.kind == "sign" else ""
+        if name in self._fields.flags and (condition := self._about_truth(name, sign)):
+            return condition
         if sign in _COMPARISONS and not self._is_word(self._tokens[self._at + 1], "undefined"):
             return self._comparison(token, Field(name))
         if sign not in {"=", "!=", "is"}:
@@ -158,6 +160,17 @@ class _Parser:
         if value.kind != "word" or value.text.lower() not in _DEFINED:
             raise self._error(value, f'expected "defined" or "undefined", found {self._named(value)}')
         return Defined(name, _DEFINED[value.text.lower()] != negated)
+
+    def _about_truth(self, name: str, sign: str) -> Node | None:
+        """Read what is said about a number that is 1 or 0: its name alone, or = yes, = no; None for anything else."""
+        if sign not in _OPERATORS:
+            return Compare((Field(name), Number(1.0)), ("=",))
+        answer = _VERDICTS.get(self._tokens[self._at + 1].text.lower()) if sign in {"=", "!="} else None
+        if answer is None:
+            return None
+        self._advance()
+        self._advance()
+        return Compare((Field(name), Number(float(answer))), (cast("Comparison", sign),))
 
     def _comparison(self, first: Token, operand: Operand) -> Node:
         """Read the rest of a chain of comparisons, whose first operand was read."""

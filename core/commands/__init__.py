@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 from . import (
+    caption,
+    convert,
     demo,
     doctor,
+    evaluate,
+    experiments,
     export,
+    faithfulness,
     grid,
     grounding,
     judgements,
     precompute,
     report,
+    runs,
     topfive,
     train,
     train_clip,
     zeroshot,
 )
 
-COMMANDS = (demo, train, train_clip, precompute, grid, grounding, judgements, zeroshot, topfive, report, export, doctor)
+COMMANDS = (
+    demo,
+    train,
+    train_clip,
+    runs,
+    experiments,
+    precompute,
+    caption,
+    convert,
+    evaluate,
+    grid,
+    grounding,
+    faithfulness,
+    judgements,
+    zeroshot,
+    topfive,
+    report,
+    export,
+    doctor,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 Subparsers = Any  # argparse's own type is private
 
@@ -31,6 +31,11 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"needs at least 1, found {text}")
     return value
+
+
+def batch_size(text: str) -> int | Literal["auto"]:
+    """An argument that is a whole number from 1, or ``auto``."""
+    return "auto" if text == "auto" else positive(text)
 
 
 def cache_argument(text: str) -> Path:

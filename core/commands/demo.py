@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from ...cache.places import caches_dir, remember_cache
 from ...cache.reader import Cache
 from ..identity import checkpoint_identity
 from .arguments import Subparsers, add_command, cache_argument
-from .grounding import grounding_lines
+from .grounding import grounding_line
 from .precompute import report
 from .zeroshot import print_table
 
@@ -50,15 +51,16 @@ def run(args: argparse.Namespace) -> int:
         _compute(folder, overwrite=args.fresh or args.out is None)  # our own folder may hold an older demo
     remember_cache(folder)
     report(folder)
-    print(grounding_lines(folder, recipe.BUNDLE / recipe.INSTANCES)[0])
-    _classify(folder, fresh=args.fresh)
+    print(grounding_line(folder, recipe.BUNDLE / recipe.INSTANCES))
+    classified = _classify(folder, fresh=args.fresh)
+    print(f"the zero-shot run: b in the browser, or hw3-browse {shlex.quote(str(classified))}", file=sys.stderr)
     if args.no_browse:
         return 0
     print("the same list again: hw3-browse --sort clipscore", file=sys.stderr)
     return subprocess.call([sys.executable, "-m", "hw3_browse.tui.cli", str(folder), "--sort", "clipscore"])  # noqa: S603
 
 
-def _classify(captions: Path, *, fresh: bool) -> None:
+def _classify(captions: Path, *, fresh: bool) -> Path:
     """The assignment's problem 1 beside the cache of captions: pictures of single things by three prompts."""
     from ...cache.zeroshot import ZeroShotRun  # noqa: PLC0415
     from ..demo.classifying import classify_things  # noqa: PLC0415
@@ -67,6 +69,7 @@ def _classify(captions: Path, *, fresh: bool) -> None:
     with ZeroShotRun.open(classify_things(folder, things, fresh=fresh)) as found:
         print(f"zero-shot: {len(found)} pictures of {len(found.labels)} things, {folder}")
         print_table(found)
+    return folder
 
 
 def _is_done(folder: Path, captioner: Path) -> bool:
@@ -89,5 +92,5 @@ def _compute(folder: Path, *, overwrite: bool) -> None:
     keep_freed_memory()
     here = recipe.BUNDLE
     dataset = open_dataset(here / recipe.IMAGES, here / recipe.ANNOTATIONS)
-    options = Options(decoding=Decoding(beams=_BEAMS), overwrite=overwrite)
+    options = Options(decoding=Decoding(beams=_BEAMS, keep=_BEAMS), overwrite=overwrite)
     Precompute(dataset, here / recipe.CAPTIONER, ClipSpec(str(here / recipe.CLIP)), options).run(folder)

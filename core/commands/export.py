@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ...cache.errors import UsageError
+from ..choosing import FILTER_HELP, filtered, filtered_classes
 from .arguments import Subparsers, add_command, cache_argument
-from .choosing import FILTER_HELP, filtered
 
 if TYPE_CHECKING:
     from ..export import Run
@@ -23,9 +23,11 @@ _EXAMPLES = """examples:
   hw3 export CACHE > samples.csv
   hw3 export CACHE --parquet samples.parquet
   hw3 export CACHE --filter 'clipscore < 0.5' --jsonl - | jq .caption
+  hw3 export ZEROSHOT_RUN --filter 'not correct and confidence > .9'   (by its first prompt; p2.correct: by its second)
 
 RUN is a cache of captions, finished or not, or a zero-shot run. Columns: all of the run's samples.parquet; of captions
-also reasonable, fits (for each word), note and tags; of a zero-shot run also label_name, p0_name, p0_correct, ...
+also reasonable, fits (for each word), note and tags; of a zero-shot run also label_name, p0_name, p0_correct, ..., note
+and tags.
 CSV has one safe line for each text, and lists as JSON; JSON lines and Parquet keep everything as it is.
 """
 
@@ -51,8 +53,9 @@ def run(args: argparse.Namespace) -> int:
         mask = None
         if args.filter is not None:
             if isinstance(opened, ZeroShotRun):
-                raise UsageError("--filter: the filter language knows captions, not zero-shot runs")
-            mask = filtered(opened, args.filter, _RANKED_BY if _RANKED_BY in opened.score_names else None)
+                mask = filtered_classes(opened, args.filter)
+            else:
+                mask = filtered(opened, args.filter, _RANKED_BY if _RANKED_BY in opened.score_names else None)
         file = args.parquet or args.jsonl or args.csv or Path(_STDOUT)
         pieces = tables(opened, mask)
         if str(file) == _STDOUT:

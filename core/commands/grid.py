@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,8 +14,8 @@ from ...cache.codec import Head
 from ...cache.errors import UsageError
 from ...cache.reader import Cache
 from ...cache.text import printable
+from ..choosing import FILTER_HELP, filtered
 from .arguments import Subparsers, add_command, cache_argument
-from .choosing import FILTER_HELP, filtered
 from .drawing import add_drawing_arguments, parse_head
 
 if TYPE_CHECKING:
@@ -60,13 +61,15 @@ def run(args: argparse.Namespace) -> int:
         chosen = _chosen(cache, args)
         if not chosen:
             raise UsageError(_nothing(args))
+        if cache.manifest.attention is None:
+            _without_maps(args)
         for index in chosen:
             sample = cache.sample(index)
             words = None if args.words is None else _words(sample, args.words)
             figure = sample_grid(
                 cache,
                 index,
-                cells=_cells(sample, words, args.layer, head, pieces=args.pieces),
+                cells=_cells(sample, words, args.layer, head, pieces=args.pieces) if cache.manifest.attention else [],
                 score=args.sort,
                 columns=args.columns,
                 colormap=args.colormap,
@@ -78,6 +81,13 @@ def run(args: argparse.Namespace) -> int:
             name = grid_file_name(sample.name, args.sort, value, f".{args.format}", words=shown)
             print(save_figure(figure, args.out / name))
     return 0
+
+
+def _without_maps(args: argparse.Namespace) -> None:
+    """Say what becomes of the figures of a run that has no maps."""
+    if args.words is not None:
+        raise UsageError(f"{args.cache}: this run has no attention maps, so there are none of --words")
+    print("note: this run has no attention maps; figures show pictures and captions alone", file=sys.stderr)
 
 
 def _chosen(cache: Cache, args: argparse.Namespace) -> list[int]:

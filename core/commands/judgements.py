@@ -33,10 +33,12 @@ def run(args: argparse.Namespace) -> int:
     """Write a row for each picture and caption that was judged."""
     from ...cache.judged import captions_of  # noqa: PLC0415
     from ...cache.judgements import Judgements  # noqa: PLC0415
-    from ...cache.live import open_cache  # noqa: PLC0415
+    from ...cache.zeroshot import ByPrompt, ZeroShotRun  # noqa: PLC0415
+    from ..report.runs import open_run  # noqa: PLC0415
 
-    with closing(open_cache(args.cache)) as cache, closing(Judgements.beside(args.cache)) as judgements:
-        rows = [{key: printable(value) for key, value in row.items()} for row in judgements.export(captions_of(cache))]
+    with closing(open_run(args.cache)) as opened, closing(Judgements.beside(args.cache)) as judgements:
+        captions = captions_of(ByPrompt(opened) if isinstance(opened, ZeroShotRun) else opened)
+        rows = [{key: printable(value) for key, value in row.items()} for row in judgements.export(captions)]
         if not rows:
             raise UsageError(
                 f"{args.cache}: nothing has been judged ({judgements.file}); in hw3-browse: y, n, Y, N, #, e"

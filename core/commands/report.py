@@ -9,13 +9,14 @@ from .arguments import Subparsers, add_command, cache_argument
 from .drawing import add_drawing_arguments, parse_head
 
 _OPTIONS = (
-    *("title", "sort", "top", "last", "judged", "instances"),
+    *("title", "sort", "filter", "top", "last", "judged", "instances"),
     *("layer", "head", "colormap", "opacity", "columns", "dpi"),
 )
 _EXAMPLES = """examples:
   hw3 report CACHE -o report
   hw3 report CACHE OTHER_CACHE ZEROSHOT_RUN -o report --title "Homework 3"
   hw3 report CACHE -o report --top 5 --last 5 --name bike --name sheep --colormap jet
+  hw3 report CACHE -o report --filter 'clipscore > 1 and cider < .2'
   hw3 report CACHE -o report --tables-only
 
 RUN is a cache of captions, finished or not, or a zero-shot run. Runs over the same pictures are compared.
@@ -31,6 +32,9 @@ def register(subparsers: Subparsers) -> None:
     parser.add_argument("-o", "--out", type=cache_argument, required=True, metavar="DIR", help="folder of the report")
     parser.add_argument("--title", default="Report", help="title (default %(default)s)")
     parser.add_argument("--sort", metavar="SCORE", help="ranks the captions (default clipscore, or what there is)")
+    parser.add_argument(
+        "--filter", metavar="EXPR", default="", help="show only pictures for which this holds (tables stay whole)"
+    )
     parser.add_argument("--top", type=natural, default=3, metavar="N", help="best captions shown (default %(default)s)")
     parser.add_argument("--last", type=natural, default=3, metavar="N", help="worst ones shown (default %(default)s)")
     parser.add_argument(
@@ -58,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     options = Options(
         title=args.title,
         sort=args.sort,
+        filter=args.filter.strip(),
         top=args.top,
         last=args.last,
         names=None if args.name is None else tuple(args.name),

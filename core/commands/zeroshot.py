@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...cache.errors import UsageError
-from ...cache.places import caches_dir
+from ...cache.places import caches_dir, remember_cache
 from ...cache.text import printable
 from .arguments import Subparsers, add_command, cache_argument, positive
 from .topfive import add_choice, prompt_number, save_figures
@@ -115,8 +115,10 @@ def run(args: argparse.Namespace) -> int:
         if args.figures:
             for path in save_figures(found, prompt, args, args.figures):
                 print(path)
+    remember_cache(folder)
+    quoted = shlex.quote(str(folder))
     print(f"predictions: {args.out}\nrun: {folder}", file=sys.stderr)
-    print(f"figures of it: hw3 topfive {shlex.quote(str(folder))}", file=sys.stderr)
+    print(f"open it: hw3-browse {quoted}\nfigures of it: hw3 topfive {quoted}", file=sys.stderr)
     return 0
 
 

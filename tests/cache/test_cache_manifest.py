@@ -101,8 +101,8 @@ def test_a_wrong_value_is_damage(path: str, value: object) -> None:
 
 
 def test_a_later_version_says_what_to_do() -> None:
-    content = {"format": "hw3-browse cache", "format_version": 2, "whatever": "comes"}
-    with pytest.raises(CacheNewer, match="format 2, this program reads up to 1; upgrade with"):
+    content = {"format": "hw3-browse cache", "format_version": 3, "whatever": "comes"}
+    with pytest.raises(CacheNewer, match="format 3, this program reads up to 2; upgrade with"):
         Manifest.from_json(json.dumps(content), "here")
 
 

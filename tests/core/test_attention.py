@@ -158,12 +158,12 @@ def test_beam_finds_better_captions_than_greedy_and_ranks_them() -> None:
     captioner = tiny_captioner(seed=3)
     memory = encode(captioner, images=8)
     greedy = decode(captioner, memory, Decoding(max_length=8))
-    beams = decode(captioner, memory, Decoding(beams=4, length_penalty=0.0, max_length=8))
+    beams = decode(captioner, memory, Decoding(beams=4, length_penalty=0.0, max_length=8, keep=4))
     gains = []
     for one, many in zip(greedy, beams, strict=True):
         scores = [hypothesis.score for hypothesis in many]
         assert scores == sorted(scores, reverse=True)
-        assert len({hypothesis.token_ids for hypothesis in many}) == len(many)
+        assert len({hypothesis.token_ids for hypothesis in many}) == len(many) == 4
         gains.append(many[0].score - one[0].score)
     assert max(gains) > 0
     assert min(gains) > -1e-4

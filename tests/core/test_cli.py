@@ -118,8 +118,8 @@ def test_interrupted_work_says_how_to_go_on(home: Path) -> None:
 
 
 def test_names_of_caches_are_safe() -> None:
-    assert default_name("p2_data-val", Path("/runs/best"), 1) == "p2_data-val-best-greedy"
-    assert default_name("../../etc", Path("/runs/a b"), 5) == "etc-a-b-beam5"
+    assert default_name("p2_data-val", Path("/runs/best"), "greedy") == "p2_data-val-best-greedy"
+    assert default_name("../../etc", Path("/runs/a b"), "beam5") == "etc-a-b-beam5"
 
 
 def test_cider_and_clipscore_come_first() -> None:

@@ -178,9 +178,26 @@ def test_misuse_is_said_in_a_line(
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
-def test_a_filter_of_a_zeroshot_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", str(make_zeroshot_run(tmp_path / "zero")), "--filter", "x"]) == 2
-    assert "zero-shot" in capsys.readouterr().err
+def test_a_filter_of_a_zeroshot_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_zeroshot_run(tmp_path / "zero", count=30)
+    with ZeroShotRun.open(folder) as run:
+        wrong = [run.name(index) for index in range(30) if run.values(1, "correct")[index] == 0]
+    assert 0 < len(wrong) < 30
+    assert [row["name"] for row in jsonl(folder, capsys, "--filter", "not p2.correct")] == wrong
+    assert jsonl(folder, capsys, "--filter", "class = dog and class = cat") == []
+    assert main(["export", str(folder), "--filter", "caption ~ dog"]) == 2
+    assert "no field" in capsys.readouterr().err
+
+
+def test_notes_on_a_zeroshot_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_zeroshot_run(tmp_path / "zero")
+    store = Judgements.beside(folder)
+    store.set_note("1_1.png", "a cat, surely")
+    store.set_tags("1_1.png", ["odd"], ())
+    store.close()
+    (row,) = jsonl(folder, capsys, "--filter", "tag:odd")
+    assert (row["name"], row["note"], row["tags"]) == ("1_1", "a cat, surely", ["odd"])
+    assert jsonl(folder, capsys)[0]["note"] is None
 
 
 def test_a_damaged_table_is_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

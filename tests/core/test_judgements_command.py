@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes import make_cache
+from zeroshot_fakes import make_zeroshot_run
 
 from hw3_browse.cache.judgements import Judgements
 from hw3_browse.cache.reader import Cache
@@ -45,6 +46,16 @@ def test_the_table(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["judgements", str(folder), "--out", str(tmp_path / "judged.csv")]) == 0
     written = (tmp_path / "judged.csv").read_text("utf-8")
     assert list(csv.DictReader(io.StringIO(written))) == rows
+
+
+def test_notes_on_a_zeroshot_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_zeroshot_run(tmp_path / "zero")
+    store = Judgements.beside(run)
+    store.set_note("3_3.png", "green")
+    store.close()
+    assert main(["judgements", str(run)]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["path"], row["note"], row["caption"]) == ("3_3.png", "green", "")
 
 
 def test_nothing_judged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

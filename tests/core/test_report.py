@@ -104,7 +104,7 @@ def test_the_same_runs_give_the_same_files(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "out", tmp_path / "first")
     report(tmp_path / "out", [run, zero], "--top", "1", "--last", "1", "--dpi", "40")
     files = {path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert len(files) == 2 + 2 + 2 + 2  # texts, grids, bars, charts
+    assert len(files) == 2 + 2 + 2 + 2 + 1  # texts, grids, bars, charts, mistakes
     assert all((tmp_path / "out" / file).read_bytes() == (tmp_path / "first" / file).read_bytes() for file in files)
 
 
@@ -241,9 +241,42 @@ def test_a_zeroshot_run(tmp_path: Path) -> None:
         alts = [image["alt"] for image in page.all("img")]
         (named,) = [alt for alt in alts if alt.startswith("3_3 beside bars: ")]
         assert f"{run.prompts[best].texts[label]} {100 * probability:.1f} %" in named
-    assert len(alts) == 1 + 1 + 2 + 1  # calibration, named, random, mistake
+    assert len(alts) == 1 + 1 + 2 + 1 + 1  # calibration, named, random, mistake, many mistakes
     for heading in ("Prompts", "Do the prompts differ?", "Classes", "Mistakes", "Calibration", "Surest mistakes"):
         assert f"### {heading}\n" in text
+
+
+def test_a_filter_chooses_what_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, cache = make_zeroshot_run(tmp_path / "zero", count=40), make_cache(tmp_path / "captions", count=30)
+    _, text = report(tmp_path / "out", [cache, run], "--filter", "confidence > 0.5 and not class = dog")
+    with ZeroShotRun.open(run) as found:
+        kept = [i for i in range(40) if found.values(0, "confidence")[i] > 0.5 and found.true_label(i) != 0]
+        right = sum(int(found.values(0, "correct")[i]) for i in kept)
+        assert f"| {len(kept)} of 40 | {right}/{len(kept)} (" in text
+        shown = re.findall(r"figures/(\w+?)-top5", text)
+        assert shown
+        assert not any(name.startswith("0_") for name in shown)  # a dog
+    assert "Best by CLIPScore" in text  # the filter's fields are none of captions: they are shown as without it
+    _, text = report(tmp_path / "words", [cache], "--filter", "clipscore < p50", "--tables-only")
+    assert "15 of 30" in text
+    assert main(["report", str(cache), str(run), "-o", str(tmp_path / "no"), "--filter", "nonsense = 1"]) == 2
+    assert "no field" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+
+
+def test_notes_and_mistakes_of_a_zeroshot_run(tmp_path: Path) -> None:
+    run = make_zeroshot_run(tmp_path / "zero", count=60)
+    store = Judgements.beside(run)
+    store.set_note("1_1.png", "<b>two</b> cats")
+    store.set_tags("2_2.png", ["odd"], ())
+    store.close()
+    page, text = report(tmp_path / "out", [run])
+    assert "What people noted" in text
+    assert "<b>two</b> cats" in page.text
+    assert "Mistakes at a glance" in text
+    with ZeroShotRun.open(run) as found:
+        wrong = int((found.values(0, "correct") == 0).sum())
+    assert f"The {min(20, wrong)} surest mistakes of" in text
 
 
 def test_a_zeroshot_run_without_known_classes(tmp_path: Path) -> None:

@@ -91,8 +91,13 @@ def test_object_words_look_at_their_objects(demo: Path) -> None:
     assert found.pointing_of_mean[-1] > 2 * found.chance
 
 
-def test_a_second_run_computes_nothing(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_run_computes_nothing(
+    demo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(demo.with_name("state")))
     before = (demo / "manifest.json").stat().st_mtime_ns
     assert main(["demo", "--no-browse", "--out", str(demo)]) == 0
     assert (demo / "manifest.json").stat().st_mtime_ns == before
-    assert "pictures/s" not in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "pictures/s" not in told
+    assert f"hw3-browse {demo}-zeroshot" in told

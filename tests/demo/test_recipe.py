@@ -30,6 +30,6 @@ def test_a_trial_of_the_recipe_makes_a_bundle(tmp_path: Path, monkeypatch: pytes
     assert clip.dim == Clip.load(ClipSpec(str(recipe.BUNDLE / recipe.CLIP))).dim
 
     trained: list[object] = []
-    monkeypatch.setattr("hw3_browse.core.training.Run._one_step", lambda *_: trained.append(1))
+    monkeypatch.setattr("hw3_browse.core.training.Run.one_step", lambda *_: trained.append(1))
     recipe.rebuild(tmp_path / "world", train_scenes=16, val_scenes=4, overrides=TRIAL)
     assert not trained

@@ -1,0 +1,1 @@
+"""The parts of `gpu.py`: what a card could do, what each stage of a run asks of it, and whole runs."""

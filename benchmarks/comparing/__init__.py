@@ -1,0 +1,1 @@
+"""The parts of `pipeline.py`: each compares the product with the plain script."""
