@@ -152,8 +152,9 @@ def _further(source: FeatureSource, view: int, views: int, *, mirrored: bool) ->
 def encoder_identity(encoder: Encoder) -> str:
     """What tells an encoder's features from another's: its weights, and which of its outputs are read."""
     config = encoder.config
-    several = [list(config.stages)] if config.stages is not None else []
-    return key(fingerprint(encoder), config.prefix_tokens, config.stage, *several)
+    if config.stages is None:
+        return key(fingerprint(encoder), config.prefix_tokens, config.stage)
+    return key(fingerprint(encoder), config.prefix_tokens, None, list(config.stages))  # they overrule `stage`
 
 
 def key(*parts: Any) -> str:
