@@ -1,7 +1,7 @@
-"""Scores of captions of any origin: against references, against the pictures by CLIP, and of the captions alone.
+"""Captions of any origin, matched with pictures: their scores, and those as files.
 
-Contract: the figures are those of `hw3 precompute` for the same captions. Pictures are embedded once by a CLIP, for all
-commands (`kept_clip`); so are texts. What is missing (references, pictures, a Java) is said in the notes.
+Contract: the scores are those of `hw3 precompute` for the same captions, since `scoring` makes both. Pictures are
+embedded once by a CLIP, for all commands (`kept_clip`).
 """
 
 from __future__ import annotations
@@ -13,31 +13,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
-
-import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from typing import Any, Literal
 
 from ..cache.errors import DatasetError, UsageError
 from ..cache.files import replace_file
 from ..cache.text import printable
+from . import scoring
 from .clip import Clip
-from .clip_scores import clipscore, refclipscore
-from .clip_text import prefixed
 from .datasets import Columns, Dataset, open_references
-from .device import autocast
+from .embedding import embed_pictures
 from .kept_clip import KeptClip
-from .metrics.diversity import diversity
-from .metrics.evaluate import METRICS, evaluate
-from .metrics.java import JavaError
-from .metrics.ptb import tokenize
+from .metrics.evaluate import METRICS
 from .predictions import Matched
-from .progress import Progress
-from .zeroshot.classify import embed_pictures
-
-_TEXTS_AT_ONCE: Final = 1024
+from .scoring import Scores, Seen, Texts
 
 
 @dataclass(frozen=True)
@@ -59,21 +47,6 @@ class Options:
     workers: int = 2
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What was found.
-
-    Attributes:
-        corpus: Score name to the score of all captions together.
-        per_picture: Score name to the score of each picture, NaN where it is undefined.
-        notes: What a reader must know about these figures, a sentence each.
-    """
-
-    corpus: Mapping[str, float]
-    per_picture: Mapping[str, Float[np.ndarray, " picture"]]
-    notes: tuple[str, ...]
-
-
 def score(
     matched: Matched, dataset: Dataset, clip: Clip | None, options: Options, training: Sequence[str] | None = None
 ) -> Scores:
@@ -90,23 +63,10 @@ def score(
         DatasetError: A picture cannot be read.
         JavaError: Java is missing or broken, and references are to be compared with.
     """
-    columns: dict[str, Float[np.ndarray, " picture"]] = {}
-    notes = [*dataset.notes, *matched.notes]
-    if clip is not None:
-        columns, cut = _clip_columns(matched, dataset, clip, options)
-        notes += cut
-    corpus = {name: float(np.nanmean(values)) for name, values in columns.items()}
-    tokens = None
-    with Progress("scores", None, unit="captions") as progress:
-        if options.metrics and any(item.references for item in matched.items):
-            found = evaluate(matched.captions, [item.references for item in matched.items], options.metrics)
-            columns |= found.per_image
-            corpus |= found.corpus
-            notes += found.notes
-            tokens = found.tokens
-        spread, remarks = _diversity(tokens, matched.captions, training)
-        progress.update(len(matched.captions))
-    return Scores(corpus | spread, columns, (*notes, *remarks))
+    texts = Texts(matched.captions, [item.references for item in matched.items], training)
+    seen = None if clip is None else _seen(matched, dataset, clip, options)
+    found = scoring.score(texts, options.metrics, seen)
+    return replace(found, notes=(*dataset.notes, *matched.notes, *found.notes))
 
 
 def training_captions(annotations: Path, columns: Columns | None = None) -> list[str]:
@@ -151,52 +111,13 @@ def write_csv(path: Path, matched: Matched, scores: Scores) -> None:
     _write(path, stream.getvalue())
 
 
-def _clip_columns(
-    matched: Matched, dataset: Dataset, clip: Clip, options: Options
-) -> tuple[dict[str, Float[np.ndarray, " picture"]], list[str]]:
-    """Return CLIPScore and, with references, RefCLIPScore; and a note about captions that were cut."""
+def _seen(matched: Matched, dataset: Dataset, clip: Clip, options: Options) -> Seen:
+    """Return the pictures of the captions, in their order."""
     pictures = replace(dataset, items=tuple(replace(item, index=place) for place, item in enumerate(matched.items)))
-    captions = prefixed(matched.captions, options.prefix)
-    references = [prefixed(item.references, options.prefix) for item in matched.items]
-    with KeptClip(clip, options.precision) as kept:
-        keys = embed_pictures(
-            pictures, clip, kept, precision=options.precision, batch=options.batch, workers=options.workers
-        )
-        images = torch.from_numpy(kept.vectors(keys))
-        flat = [text for group in references for text in group]
-        _embed_texts([*captions, *flat], clip, kept, options.precision)
-        texts = torch.from_numpy(kept.text_vectors(captions))
-        columns = {"clipscore": clipscore(images, texts).double().numpy()}
-        if flat:
-            known: Float[Tensor, "text dim"] = torch.from_numpy(kept.text_vectors(flat))
-            groups = list(known.split([len(group) for group in references]))
-            columns["refclipscore"] = refclipscore(images, texts, groups).double().numpy()
-    cut = clip.too_long(captions)
-    were = "caption was" if len(cut) == 1 else "captions were"
-    return columns, [f"{len(cut):,} {were} too long for CLIP and cut"] if cut else []
-
-
-def _embed_texts(texts: Sequence[str], clip: Clip, kept: KeptClip, precision: str) -> None:
-    absent = kept.missing_texts(texts)
-    if not absent:
-        return
-    with Progress("captions by CLIP", len(absent), unit="texts") as progress:
-        for start in range(0, len(absent), _TEXTS_AT_ONCE):
-            chunk = absent[start : start + _TEXTS_AT_ONCE]
-            with autocast(clip.device, precision):
-                kept.add_texts(chunk, clip.embed_texts(chunk).numpy())
-            progress.update(len(chunk))
-
-
-def _diversity(
-    tokens: Sequence[str] | None, captions: Sequence[str], training: Sequence[str] | None
-) -> tuple[dict[str, float], list[str]]:
-    """Return the figures of the captions alone, and a note where there are none."""
-    try:
-        known = None if training is None else tokenize(training)
-        return diversity(tokenize(captions) if tokens is None else tokens, known), []
-    except JavaError as error:
-        return {}, [f"no figures of diversity: {error}"]
+    how = options.precision
+    with KeptClip(clip, how) as kept:
+        keys = embed_pictures(pictures, clip, kept, precision=how, batch=options.batch, workers=options.workers)
+        return Seen(clip, kept.vectors(keys), options.prefix, how)
 
 
 def _write(path: Path, text: str) -> None:

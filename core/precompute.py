@@ -3,8 +3,8 @@
 Contract: `precompute` runs three stages and writes everything through `CacheWriter`. *Pictures*: each batch is read
 once, captioned, looked at (attention) and embedded by CLIP, then written in a durable transaction; whatever happens,
 the next run with the same plan begins behind the last batch. Several processes can share it (`sharding`). *Scores*:
-CLIPScore of all captions, then the reference metrics. *Finish*: the table and the manifest. Only the first stage is
-long; the others are done anew after a kill.
+all those of the captions (`scoring`). *Finish*: the table and the manifest. Only the first stage is long; the others
+are done anew after a kill.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -29,30 +29,16 @@ from ..cache.writer import CacheWriter
 from .ahead import ahead, meanwhile
 from .captioners import CaptionModel, Explainable, HuggingFaceCaptioner, Predicted, ReadBy, Written, open_captioner
 from .clip import Clip, ClipSpec
-from .clip_scores import clipscore, refclipscore
 from .datasets import Dataset, Item, load_image, make_preview
 from .decoding import Decoding
 from .device import autocast, choose_device
 from .distributed import World, world
 from .kept_clip import Embedded, KeptClip, picture_keys
 from .memory import Batch, Fitting, automatic_batch
-from .metrics.diversity import diversity
-from .metrics.evaluate import METRICS, evaluate, require
+from .metrics.evaluate import METRICS, require
 from .progress import Progress
+from .scoring import DESCRIPTIONS, Scores, Seen, Texts, score
 from .sharding import SharedCache, blocks_of, dealt
-
-DESCRIPTIONS = {
-    "clipscore": "2.5 * max(cos(image, caption), 0) by CLIP (Hessel et al. 2021)",
-    "refclipscore": "harmonic mean of clipscore and the closest reference's cosine (Hessel et al. 2021)",
-    "cider": "consensus with the references, tf-idf weighted n-grams (Vedantam et al. 2015)",
-    "bleu1": "BLEU-1, precision of words (Papineni et al. 2002)",
-    "bleu2": "BLEU-2, precision of words and pairs",
-    "bleu3": "BLEU-3, precision of n-grams up to 3",
-    "bleu4": "BLEU-4, precision of n-grams up to 4",
-    "rouge_l": "ROUGE-L, longest common subsequence (Lin 2004)",
-    "meteor": "METEOR, aligned words, stems, synonyms and paraphrases (Denkowski and Lavie 2014)",
-    "logprob": "log-probability of the caption under the captioner, natural log, summed over its tokens",
-}
 
 _BLOCK = 32  # pictures that are dealt to a process at once, where batches have no size yet
 
@@ -157,12 +143,10 @@ class Precompute:
         with CacheWriter(folder, self.plan, count, exact=options.exact, overwrite=options.overwrite) as writer:
             started(writer.working_folder)
             self._all_pictures(writer, shared)
-            rows = list(writer.texts())
-            with Progress("scores and table", None, unit="captions") as progress:
-                columns, corpus, notes = self._scores(rows, torch.from_numpy(writer.embeddings()))
-                progress.update(count)
+            scores = self._scores(list(writer.texts()), writer.embeddings())
+            columns, notes = scores.per_picture, [*self._notes, *scores.notes]
             descriptions = [Score(name, higher_is_better=True, description=DESCRIPTIONS[name]) for name in columns]
-            finished = writer.finish(columns, descriptions, corpus, _versions(self.captioner), self._notes + notes)
+            finished = writer.finish(columns, descriptions, scores.corpus, _versions(self.captioner), notes)
         shared.remove()
         return finished
 
@@ -275,39 +259,13 @@ class Precompute:
             alternatives=written.alternatives,
         )
 
-    def _scores(
-        self, rows: Sequence[CaptionRow], images: Float[Tensor, "picture dim"]
-    ) -> tuple[dict[str, NDArray[np.float64]], dict[str, float], list[str]]:
-        """The second stage: scores of each picture, of the corpus, and remarks."""
-        captions = [row.caption for row in rows]
-        references = [row.references for row in rows]
-        columns, notes = self._clip_scores(captions, references, images)
+    def _scores(self, rows: Sequence[CaptionRow], images: Float[np.ndarray, "picture dim"]) -> Scores:
+        """The second stage: all scores, that of the captioner itself among them."""
+        texts = Texts([row.caption for row in rows], [row.references for row in rows])
+        found = score(texts, self.options.metrics, Seen(self.clip, images, self.options.prefix, self.options.precision))
         logprob = np.array([total(row.logprobs) for row in rows], np.float64)
-        if not np.isnan(logprob).all():
-            columns["logprob"] = logprob
-        corpus = {name: float(np.nanmean(values)) for name, values in columns.items() if name != "logprob"}
-        if self.dataset.has_references and self.options.metrics:
-            found = evaluate(captions, references, self.options.metrics)
-            columns |= {name: np.asarray(values, np.float64) for name, values in found.per_image.items()}
-            corpus |= found.corpus | diversity(found.tokens)
-            notes += found.notes
-        return {name: columns[name] for name in DESCRIPTIONS if name in columns}, corpus, notes
-
-    def _clip_scores(
-        self, captions: Sequence[str], references: Sequence[Sequence[str]], images: Float[Tensor, "picture dim"]
-    ) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
-        prefix = self.options.prefix
-        flat = [text for group in references for text in group]
-        with autocast(self.device, self.options.precision):
-            texts = self.clip.embed_texts(captions, prefix)
-            known = self.clip.embed_texts(flat, prefix) if flat else None
-        columns = {"clipscore": clipscore(images, texts).double().numpy()}
-        if known is not None:
-            groups = list(known.split([len(group) for group in references]))
-            columns["refclipscore"] = refclipscore(images, texts, groups).double().numpy()
-        cut = self.clip.too_long(captions, prefix)
-        notes = [f"{len(cut)} captions were too long for CLIP and were cut"] if cut else []
-        return columns, notes
+        own = {} if np.isnan(logprob).all() else {"logprob": logprob}
+        return replace(found, per_picture={**found.per_picture, **own})
 
     def _plan(self) -> dict[str, Any]:
         """What makes this run this run and no other."""

@@ -114,8 +114,8 @@ def headline(corpus: Mapping[str, float]) -> str:
 def table(corpus: Mapping[str, float]) -> list[str]:
     """Return a line a score: its name, its value, what it is."""
     from ..metrics.diversity import DESCRIPTIONS as OF_ALL  # noqa: PLC0415
-    from ..precompute import DESCRIPTIONS  # noqa: PLC0415
     from ..report.wording import digits_of, number, score_label  # noqa: PLC0415
+    from ..scoring import DESCRIPTIONS  # noqa: PLC0415
 
     about = {**DESCRIPTIONS, **OF_ALL}
     names = [name for name in _ORDER if name in corpus]

@@ -2,14 +2,13 @@
 
 Contract: text and image embeddings have unit norm; a probability is a softmax, over all labels, of the model's own
 logit scale times the cosine, as in open_clip's documented example. An ensemble's embedding of a label is the mean of
-its templates' unit-norm embeddings, scaled back to unit norm (Radford et al. 2021, section 3.1.4). Each picture is
-embedded once for all prompts and each distinct text once, and both are kept (`kept_clip`).
+its templates' unit-norm embeddings, scaled back to unit norm (Radford et al. 2021, section 3.1.4). Each distinct text
+is embedded once (`embedding`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
@@ -21,53 +20,12 @@ from torch import Tensor
 
 from ...cache.zeroshot import Guesses, Label
 from ...cache.zeroshot.schema import MOST_GUESSES
-from ..ahead import ahead
 from ..clip import Clip
-from ..datasets import Dataset, Item, load_image, make_preview
-from ..device import autocast
-from ..kept_clip import Embedded, KeptClip, picture_keys
-from ..progress import Progress
+from ..embedding import embed_texts
+from ..kept_clip import KeptClip
 from .prompts import PromptSpec, fill
 
-_TEXTS_AT_ONCE: Final = 1024
 _PICTURES_AT_ONCE: Final = 4096  # rows of the softmax: a thousand labels take 32 MB
-
-
-def embed_pictures(
-    dataset: Dataset, clip: Clip, kept: KeptClip, *, precision: str = "fp32", batch: int = 64, workers: int = 2
-) -> list[bytes]:
-    """Embed the pictures that are not kept yet; the keys of all of them, in order.
-
-    Args:
-        dataset: The pictures.
-        clip: The model.
-        kept: Where its embeddings are kept, for this precision.
-        precision: Of the vision tower, see `autocast`.
-        batch: Pictures at once.
-        workers: Threads that read pictures.
-
-    Raises:
-        DatasetError: A picture cannot be read; what was done is kept.
-    """
-    keys = picture_keys(dataset.file(item) for item in dataset)
-    todo = [dataset.items[place] for place in kept.missing(keys)]
-
-    def load(item: Item) -> tuple[Float[Tensor, "3 height width"], tuple[int, int], bytes]:
-        image = load_image(dataset.file(item))
-        return clip.preprocess(image), image.size, make_preview(image)
-
-    batches = [todo[start : start + batch] for start in range(0, len(todo), batch)]
-    with Progress("pictures by CLIP", len(dataset), unit="pictures") as progress, ThreadPoolExecutor(workers) as pool:
-        progress.restart_from(len(dataset) - len(todo))
-        for items, loaded in zip(batches, ahead(pool, load, batches), strict=True):
-            with autocast(clip.device, precision):
-                vectors = clip.embed_images(torch.stack([pixels for pixels, _, _ in loaded])).numpy()
-            found = [
-                Embedded(vector, *size, preview) for vector, (_, size, preview) in zip(vectors, loaded, strict=True)
-            ]
-            kept.add([keys[item.index] for item in items], found)
-            progress.update(len(items))
-    return keys
 
 
 def embed_prompts(
@@ -90,14 +48,8 @@ def embed_prompts(
         precision: Of the text tower.
     """
     texts = {prompt: _texts(prompt, labels, articles=articles) for prompt in prompts}
-    absent = kept.missing_texts(text for rows in texts.values() for row in rows for text in row)
-    if absent:
-        with Progress("prompts by CLIP", len(absent), unit="texts") as progress:
-            for start in range(0, len(absent), _TEXTS_AT_ONCE):
-                chunk = absent[start : start + _TEXTS_AT_ONCE]
-                with autocast(clip.device, precision):
-                    kept.add_texts(chunk, clip.embed_texts(chunk).numpy())
-                progress.update(len(chunk))
+    flat = (text for rows in texts.values() for row in rows for text in row)
+    embed_texts(flat, clip, kept, precision=precision, what="prompts")
     return torch.stack([torch.stack([_mean(kept, row) for row in texts[prompt]]) for prompt in prompts])
 
 

@@ -22,8 +22,9 @@ from ...cache.zeroshot.schema import FORMAT_VERSION
 from ..clip import Clip, ClipSpec
 from ..datasets import Dataset
 from ..device import choose_device
+from ..embedding import embed_pictures
 from ..kept_clip import KeptClip
-from .classify import embed_pictures, embed_prompts, guess
+from .classify import embed_prompts, guess
 from .labels import Truth, find_truth
 from .prompts import PromptSpec, fill
 from .statistics import compare, summarise

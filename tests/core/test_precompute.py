@@ -98,6 +98,9 @@ def test_pictures_without_references_have_only_what_needs_none(world: Path, tmp_
     run = Precompute(dataset, world / "captioner", ClipSpec(str(world / "clip")), Options(batch=3, device="cpu"))
     with Cache.open(run.run(tmp_path / "plain")) as cache:
         assert cache.score_names == ("clipscore", "logprob")
+        assert cache.manifest.corpus.keys() == {
+            "clipscore", "distinct1", "distinct2", "vocabulary", "mean_length", "unique",
+        }  # fmt: skip
         assert cache.sample(0).references == ()
 
 

@@ -34,11 +34,13 @@ COUNT = 11
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """As torchrun has it; with several, sums of many numbers may be rounded differently."""
+def _rounded_alike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One thread, as torchrun has it, also for the texts that are kept: several may round sums differently."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("kept")))
+        yield
     torch.set_num_threads(before)
 
 

@@ -20,9 +20,10 @@ from hw3_browse.core import kept_clip
 from hw3_browse.core.clip import Clip, ClipSpec
 from hw3_browse.core.clip_text import CaptionTokens
 from hw3_browse.core.datasets import open_dataset, open_folders
+from hw3_browse.core.embedding import embed_pictures
 from hw3_browse.core.kept_clip import KeptClip, picture_keys
 from hw3_browse.core.tokenizer import CaptionTokenizer
-from hw3_browse.core.zeroshot.classify import embed_pictures, embed_prompts, guess, probabilities
+from hw3_browse.core.zeroshot.classify import embed_prompts, guess, probabilities
 from hw3_browse.core.zeroshot.prompts import PromptSpec, single
 from hw3_browse.core.zeroshot.run import Options, Task, classify, write_csv
 
