@@ -25,6 +25,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from .dropout import Dropout
+
 _CONVERTED = ("activation", "tied", "memory_norm", "final_norm")  # of decoders trained elsewhere (`convert`)
 
 
@@ -168,7 +170,7 @@ class DecoderLayer(nn.Module):
         self.linear1 = nn.Linear(width, hidden)
         self.linear2 = nn.Linear(hidden, width)
         self.norm1, self.norm2, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self,
@@ -244,7 +246,7 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(width) if config.has_final_norm else nn.Identity()
         self.head = None if config.tied else nn.Parameter(torch.empty(vocab_size, width).normal_(std=width**-0.5))
         self.bias = nn.Parameter(torch.zeros(vocab_size))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         for table in (self.embedding.weight, self.token_position, self.memory_position):
             nn.init.normal_(table, std=width**-0.5 if table is self.embedding.weight else 0.02)
 

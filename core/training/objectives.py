@@ -20,6 +20,7 @@ from ..self_critical import score, self_critical_loss, teacher_forced
 from ..train_config import TrainConfig
 from .captions import Captions, caption_loss
 from .pictures import Pictures
+from .products import PlainProducts
 from .steps import PartLoss
 
 Rows = Int[np.ndarray, " row"]
@@ -53,7 +54,7 @@ class CrossEntropy:
         def loss_of(part: slice) -> Tensor:
             captions = slice(part.start * each, part.stop * each)
             here = wanted[captions]
-            with autocast(captioner.device, optim.precision):
+            with PlainProducts(), autocast(captioner.device, optim.precision):
                 memory = self._pictures.memory(captioner, indices[part], drawn.part(part))
                 logits = captioner.decoder(memory.tokens, tokens[captions, :-1], here)
             share = int(here.sum()) / total
@@ -100,7 +101,7 @@ class SelfCritical:
 
         def loss_of(part: slice) -> Tensor:
             generator = np.random.default_rng([seed, part.start])
-            with autocast(captioner.device, self._precision):
+            with PlainProducts(), autocast(captioner.device, self._precision):
                 memory = self._pictures.memory(captioner, indices[part], drawn.part(part))
                 tokens = sample(captioner, memory, self._samples, self._decoding, generator)
                 logprobs, mask = teacher_forced(captioner, memory, tokens, self._decoding.temperature)
