@@ -21,6 +21,7 @@ from ..cache.errors import CheckpointError
 from ..cache.files import replace_file, replacing
 from .decoder import Decoder, DecoderConfig
 from .encoder import Encoder, EncoderConfig, Memory
+from .ensemble import Ensemble
 from .preprocess import Preprocess
 from .tokenizer import CaptionTokenizer
 
@@ -30,15 +31,23 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class CaptionerConfig:
-    """How to build a captioner, beside its tokenizer."""
+    """How to build a captioner, beside its tokenizer.
+
+    Attributes:
+        encoder: the image encoder.
+        decoder: the decoder, or the first of several.
+        others: the further decoders of an ensemble (`core.ensemble`).
+    """
 
     encoder: EncoderConfig
     decoder: DecoderConfig
+    others: tuple[DecoderConfig, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``config.json``."""
         parts = {"encoder": self.encoder.to_json(), "decoder": self.decoder.to_json()}
-        return {"format": FORMAT, "version": FORMAT_VERSION, **parts}
+        others = {"others": [other.to_json() for other in self.others]} if self.others else {}
+        return {"format": FORMAT, "version": FORMAT_VERSION, **parts, **others}
 
     @classmethod
     def from_json(cls, data: Any, origin: str) -> CaptionerConfig:
@@ -54,7 +63,8 @@ class CaptionerConfig:
                 f"{origin}: version {data.get('version')} of the checkpoint format; this program reads {FORMAT_VERSION}"
             )
         try:
-            return cls(EncoderConfig(**data["encoder"]), DecoderConfig(**data["decoder"]))
+            others = tuple(DecoderConfig(**other) for other in data.get("others", ()))
+            return cls(EncoderConfig(**data["encoder"]), DecoderConfig(**data["decoder"]), others)
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{origin}: {error}") from error
 
@@ -67,7 +77,10 @@ class Captioner(nn.Module):
         self.config = config
         self.tokenizer = tokenizer
         self.encoder = Encoder(config.encoder, load_weights=load_weights)
-        self.decoder = Decoder(config.decoder, tokenizer.vocab_size, self.encoder.channels, self.encoder.positions)
+        sizes = tokenizer.vocab_size, self.encoder.channels, self.encoder.positions
+        self.decoder = (
+            Ensemble((config.decoder, *config.others), *sizes) if config.others else Decoder(config.decoder, *sizes)
+        )
 
     @property
     def preprocess(self) -> Preprocess:
@@ -77,7 +90,7 @@ class Captioner(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.decoder.bias.device
+        return next(self.decoder.parameters()).device
 
     def encode(self, images: Float[Tensor, "batch 3 height width"]) -> Memory:
         """Features of preprocessed images."""

@@ -68,6 +68,8 @@ def require_maps(captioner: Captioner, method: str) -> None:
     images = torch.zeros(1, 3, *captioner.preprocess.input_size, device=captioner.device)
     if method == "rollout" and encode_recorded(captioner, images)[1] is None:
         raise no_rollout(captioner)
+    if method == "relevance" and captioner.config.others:
+        raise UsageError("maps relevance: explains one decoder, this captioner has several; take one of its members")
 
 
 def _require_method(method: str) -> None:
