@@ -1,7 +1,8 @@
 """What a step makes smaller: cross-entropy of the references, then (if wanted) the self-critical loss.
 
 Contract: an objective is called with the rows of a step's pictures and gives the loss of any part of them, weighted so
-that the parts of a batch add up to its loss. Its randomness depends on (seed, step) alone.
+that the parts of a batch add up to its loss. The call begins to read the pictures, of this process's part, and may come
+well before the loss is wanted. Its randomness depends on (seed, step) alone.
 """
 
 from __future__ import annotations
@@ -44,8 +45,7 @@ class CrossEntropy:
         """Draw captions and views, then see `Objective`."""
         captioner, optim, pad = self._captioner, self._optim, self._captions.pad_id
         tokens = self._captions.picked(rows, optim.captions, rng).to(captioner.device)
-        drawn = self._pictures.draw(len(rows), rng)
-        indices = self._captions.pictures[rows]
+        reading = self._pictures.ahead(self._captions.pictures[rows], rng)
         each = len(tokens) // len(rows)
         targets = tokens[:, 1:]
         wanted = targets != pad
@@ -55,7 +55,7 @@ class CrossEntropy:
             captions = slice(part.start * each, part.stop * each)
             here = wanted[captions]
             with PlainProducts(), autocast(captioner.device, optim.precision):
-                memory = self._pictures.memory(captioner, indices[part], drawn.part(part))
+                memory = self._pictures.encoded(captioner, *reading.part(part))
                 logits = captioner.decoder(memory.tokens, tokens[captions, :-1], here)
             share = int(here.sum()) / total
             return share * caption_loss(logits, targets[captions][here], pad, optim.label_smoothing)
@@ -74,7 +74,7 @@ class SelfCritical:
         config: settings of the run.
 
     Attributes:
-        rewards: mean reward of the parts of the last step.
+        rewards: mean reward of each part that was worked on; whoever reads them clears them.
     """
 
     def __init__(
@@ -94,15 +94,13 @@ class SelfCritical:
     def __call__(self, rows: Rows, rng: np.random.Generator) -> PartLoss:
         """Draw views, then see `Objective`; captions are drawn for each part."""
         captioner = self._captioner
-        drawn = self._pictures.draw(len(rows), rng)
+        reading = self._pictures.ahead(self._captions.pictures[rows], rng)
         seed = int(rng.integers(2**63))
-        indices = self._captions.pictures[rows]
-        self.rewards = []
 
         def loss_of(part: slice) -> Tensor:
             generator = np.random.default_rng([seed, part.start])
             with PlainProducts(), autocast(captioner.device, self._precision):
-                memory = self._pictures.memory(captioner, indices[part], drawn.part(part))
+                memory = self._pictures.encoded(captioner, *reading.part(part))
                 tokens = sample(captioner, memory, self._samples, self._decoding, generator)
                 logprobs, mask = teacher_forced(captioner, memory, tokens, self._decoding.temperature)
             rewards = score(captioner.tokenizer, tokens, rows[part], self._reward)

@@ -1,8 +1,13 @@
-"""What a training step reads of each picture: uint8 pixels, or a frozen encoder's kept features in several views."""
+"""What a training step reads of each picture: uint8 pixels, or a frozen encoder's kept features in several views.
+
+Contract: `ahead` reads a batch in a thread, so that the disk (or the page cache: a batch of ViT-L features is 40 MB)
+works while the step before computes; `encoded` makes of it what the decoder looks at. `memory` is both at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +19,9 @@ from torch import Tensor
 
 from .. import store
 from ..captioner import Captioner
+from ..collective import part_of
 from ..datasets import Dataset
+from ..distributed import world
 from ..encoder import Memory
 from ..train_config import TrainConfig
 
@@ -36,6 +43,26 @@ class Drawn:
         return Drawn(self.views[which], self.shift)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A batch that is being read.
+
+    Attributes:
+        batch: what `Pictures.read` gives for it.
+        drawn: the random choices for it.
+        first: the batch is a part of a larger one, and begins here in it.
+    """
+
+    batch: Future[Tensor]
+    drawn: Drawn
+    first: int
+
+    def part(self, which: slice) -> tuple[Tensor, Drawn]:
+        """Some of the pictures, counted in the larger batch, and the choices for them; waits for the reading."""
+        here = slice(which.start - self.first, which.stop - self.first)
+        return self.batch.result()[here], self.drawn.part(here)
+
+
 class Pictures:
     """The pictures of a dataset as a captioner's encoder, frozen or not, wants them.
 
@@ -49,6 +76,8 @@ class Pictures:
     def __init__(self, dataset: Dataset, captioner: Captioner, config: TrainConfig, *, augmented: bool = True) -> None:
         self._data = config.data
         self._frozen = config.optim.freeze_encoder
+        self._to_gpu = captioner.device.type == "cuda"
+        self._thread = ThreadPoolExecutor(1)
         encoder, folder = captioner.encoder, store.kept_dir()
         if self._frozen:
             encoder.eval()
@@ -67,24 +96,49 @@ class Pictures:
         down, right = rng.integers(-most, most + 1, size=2) if most else (0, 0)
         return Drawn(views, (int(down), int(right)))
 
-    def memory(self, captioner: Captioner, indices: Int[np.ndarray, " image"], drawn: Drawn | None = None) -> Memory:
-        """The encoder's memory of some pictures; the plain ones where nothing was drawn."""
-        views = np.zeros(len(indices), int) if drawn is None else drawn.views
-        encoder, device = captioner.encoder, captioner.device
-        if self._frozen:
-            kept = np.empty((len(indices), *self._views[0].shape[1:]), self._views[0].dtype)
-            for view, features in enumerate(self._views):
-                rows = np.flatnonzero(views == view)
-                rows = rows[np.argsort(indices[rows])]  # read the memory map forwards
-                kept[rows] = features[indices[rows]]
-            return Memory(torch.from_numpy(kept).to(device).float(), encoder.rows, encoder.cols, encoder.prefix)
-        order = np.argsort(indices)
-        batch = torch.from_numpy(self._pixels[indices[order]][np.argsort(order)])
-        if drawn is not None and drawn.shift != (0, 0):
+    def memory(self, captioner: Captioner, indices: Int[np.ndarray, " image"]) -> Memory:
+        """The encoder's memory of some pictures, as they are."""
+        plain = Drawn(np.zeros(len(indices), int))
+        return self.encoded(captioner, self.read(indices, plain), plain)
+
+    def ahead(self, indices: Int[np.ndarray, " image"], rng: np.random.Generator) -> Reading:
+        """Make the random choices for a batch, and begin to read this process's part of it."""
+        mine = part_of(len(indices), world())
+        drawn = self.draw(len(indices), rng).part(mine)
+        return Reading(self._thread.submit(self.read, indices[mine], drawn), drawn, mine.start)
+
+    def read(self, indices: Int[np.ndarray, " image"], drawn: Drawn) -> Tensor:
+        """Pixels ``[image, height, width, 3]``, not yet mirrored, or features ``[image, position, channel]``.
+
+        In memory that a GPU can fetch by itself, where there is one.
+        """
+        batch = torch.from_numpy(self._features(indices, drawn) if self._frozen else self._pixels_of(indices))
+        if drawn.shift != (0, 0):
             batch = _shifted(batch, *drawn.shift)
-        images = encoder.preprocess.normalise(batch.to(device))
-        flip = torch.from_numpy(views.astype(bool)).to(device)[:, None, None, None]
+        return batch.pin_memory() if self._to_gpu else batch
+
+    def encoded(self, captioner: Captioner, batch: Tensor, drawn: Drawn) -> Memory:
+        """The encoder's memory of pictures that were read with the same choices."""
+        encoder, device = captioner.encoder, captioner.device
+        batch = batch.to(device, non_blocking=True)
+        if self._frozen:
+            return Memory(batch.float(), encoder.rows, encoder.cols, encoder.prefix)
+        images = encoder.preprocess.normalise(batch)
+        flip = torch.from_numpy(drawn.views.astype(bool)).to(device)[:, None, None, None]
         return captioner.encode(torch.where(flip, images.flip(-1), images))
+
+    def _features(self, indices: Int[np.ndarray, " image"], drawn: Drawn) -> NDArray[Any]:
+        kept = np.empty((len(indices), *self._views[0].shape[1:]), self._views[0].dtype)
+        for view, features in enumerate(self._views):
+            rows = np.flatnonzero(drawn.views == view)
+            rows = rows[np.argsort(indices[rows])]  # read the memory map forwards
+            kept[rows] = features[indices[rows]]
+        return kept
+
+    def _pixels_of(self, indices: Int[np.ndarray, " image"]) -> NDArray[Any]:
+        order = np.argsort(indices)
+        batch: NDArray[Any] = self._pixels[indices[order]][np.argsort(order)]
+        return batch
 
 
 def _shifted(batch: Int[Tensor, "image height width 3"], down: int, right: int) -> Int[Tensor, "image height width 3"]:

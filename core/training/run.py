@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,29 @@ from .objectives import CrossEntropy, Objective, SelfCritical
 from .pictures import Pictures
 from .record import Record
 from .starting import started_from
-from .steps import Steps
+from .steps import PartLoss, Steps
 from .validation import Validation
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A step whose pictures are being read.
+
+    Attributes:
+        objective: by which it is to be made.
+        step: its number.
+        pictures: how many it has.
+        loss_of: the loss of a part of them.
+    """
+
+    objective: Objective
+    step: int
+    pictures: int
+    loss_of: PartLoss
+
+    def fits(self, objective: Objective, step: int) -> bool:
+        """Whether this is that step; a phase that begins, or a test, wants another one."""
+        return self.objective is objective and self.step == step
 
 
 class Run:
@@ -62,6 +84,7 @@ class Run:
         self._losses: list[float] = []  # since the last line of the log
         self._rewards: list[float] = []
         self._objective: tuple[bool, Objective] | None = None
+        self._begun: _Begun | None = None
         self._validation: Validation | None = None
         self.record = Record(out, config, str(self.device), self.total)
         self._restore()
@@ -103,20 +126,29 @@ class Run:
             self._begin_self_critical()
         optim = self.config.optim
         objective = self._wanted_objective(pictures)
-        epoch, place = divmod(self.step, self.steps_an_epoch)
-        order = np.random.default_rng([optim.seed, epoch]).permutation(len(self.captions))
-        rows = order[place * optim.batch : (place + 1) * optim.batch]
+        begun = self._begun
+        if begun is None or not begun.fits(objective, self.step):
+            begun = self._begin(objective, self.step)
+        self._begun = self._begin(objective, self.step + 1)  # its pictures are read while this step computes
         self.captioner.train(not self.self_critical)
         if optim.freeze_encoder:
             self.captioner.encoder.eval()
-        loss_of = objective(rows, seeded(optim.seed, self.step + 1))
         random = partial(seeded, optim.seed, self.step + 1)
-        loss = self.steps.take(len(rows), self._rate(), random, loss_of)
+        loss = self.steps.take(begun.pictures, self._rate(), random, begun.loss_of)
         self.step += 1
         self._losses.append(loss)
         if isinstance(objective, SelfCritical):
             self._rewards.append(float(np.mean(objective.rewards)))
+            objective.rewards.clear()
         return loss
+
+    def _begin(self, objective: Objective, step: int) -> _Begun:
+        """Make the random choices of a step, and begin to read its pictures."""
+        optim = self.config.optim
+        epoch, place = divmod(step, self.steps_an_epoch)
+        order = np.random.default_rng([optim.seed, epoch]).permutation(len(self.captions))
+        rows = order[place * optim.batch : (place + 1) * optim.batch]
+        return _Begun(objective, step, len(rows), objective(rows, seeded(optim.seed, step + 1)))
 
     def _captioner(self) -> Captioner:
         """The captioner to begin with, fresh or with the weights of `start_from`."""

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,35 @@ def test_a_step_in_parts_is_the_step_of_the_whole_batch(settings: dict[str, Any]
         after.append((losses, weights(run)))
     assert after[0][0] == pytest.approx(after[1][0], rel=1e-5)
     torch.testing.assert_close(after[0][1], after[1][1], atol=1e-4, rtol=1e-4)
+
+
+def test_the_next_steps_pictures_are_read_while_a_step_computes(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(build(TrainConfig, settings), tmp_path / "run")
+    pictures = Pictures(run.train_set, run.captioner, run.config)
+    read, taken = [], []
+    reads, encodes = pictures.read, pictures.encoded
+
+    def reading(indices: Any, drawn: Any) -> Tensor:
+        read.append((threading.current_thread(), indices))
+        return reads(indices, drawn)
+
+    def encoding(captioner: Captioner, batch: Tensor, drawn: Any) -> Any:
+        taken.append(batch)
+        return encodes(captioner, batch, drawn)
+
+    monkeypatch.setattr(pictures, "read", reading)
+    monkeypatch.setattr(pictures, "encoded", encoding)
+    for step in range(3):
+        run.one_step(pictures)
+        assert len(taken) == step + 1
+        assert run._begun is not None
+        assert run._begun.step == step + 1
+    pictures._thread.shutdown()
+    assert len(read) == 4
+    assert {thread for thread, _ in read} & {threading.main_thread()} == set()
+    assert [len(batch) for batch in taken] == [len(indices) for _, indices in read[:3]]
 
 
 class _Small(torch.nn.Module):
