@@ -157,6 +157,9 @@ def _of_cache(path: Path, manifest: Manifest, known: Mapping[str, tuple[Training
     run, checkpoint = known.get(str(captioner.get("sha256")), (None, "best"))
     own = run.settings if run else _settings({name: captioner.get(name) or {} for name in ("encoder", "decoder")})
     settings = dict(own) | _settings({name: plan[name] for name in _OF_CACHE if name in plan})
+    if "decoder" in captioner:  # more than one in an ensemble, whose other settings are those of the first
+        others = captioner.get("others")
+        settings["decoders"] = str(1 + len(others) if isinstance(others, list) else 1)
     settings["pictures"] = f"{_part(plan, 'dataset').get('name', '')} ({manifest.count:,})"
     if checkpoint != "best":
         settings["checkpoint"] = checkpoint

@@ -102,7 +102,9 @@ def _captioner(captioner: Mapping[str, Any]) -> str:
         found.append(f"input {' x '.join(map(setting, size))}")
     amounts = [f"{setting(decoder[key])} {key}" for key in ("layers", "heads") if key in decoder]
     amounts += [f"width {setting(decoder['width'])}"] if "width" in decoder else []
-    return "; ".join([", ".join(found), f"decoder of {', '.join(amounts)}"] if amounts else found)
+    others = captioner.get("others")
+    more = f", and {count(len(others), 'further decoder')}" if isinstance(others, list) else ""
+    return "; ".join([", ".join(found), f"decoder of {', '.join(amounts)}{more}"] if amounts else found)
 
 
 def _checkpoint(captioner: Mapping[str, Any]) -> Line:

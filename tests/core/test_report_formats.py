@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,7 @@ from hw3_browse.core.report.document import (
 from hw3_browse.core.report.elements import Markup, element, join
 from hw3_browse.core.report.markdown import escaped, figure_links, to_markdown
 from hw3_browse.core.report.page import to_html
+from hw3_browse.core.report.settings import _captioner
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -199,3 +201,10 @@ def test_only_element_and_join_escape() -> None:
     assert join(["<", Markup("<b>"), '"']) == "&lt;<b>&quot;"
     assert element("a", href='"x"', title=None) == '<a href="&quot;x&quot;"></a>'
     assert not isinstance(Markup("<b>") + "x", Markup)  # what is put together by hand is escaped again
+
+
+def test_an_ensemble_is_named_as_one() -> None:
+    captioner: dict[str, Any] = {"encoder": {"name": "vit"}, "decoder": {"layers": 2, "heads": 8, "width": 256}}
+    assert _captioner(captioner) == "vit; decoder of 2 layers, 8 heads, width 256"
+    captioner["others"] = [{"layers": 3}]
+    assert _captioner(captioner) == "vit; decoder of 2 layers, 8 heads, width 256, and 1 further decoder"

@@ -60,6 +60,13 @@ def test_two_caches_of_a_run_differ_in_decoding(tmp_path: Path) -> None:
     assert Runs.of(find([tmp_path])).differing == {"decoding.beams": ("3", "1")}
 
 
+def test_an_ensemble_shows_how_many_decoders_it_has(tmp_path: Path) -> None:
+    one = {"name": "best", "sha256": "11", "decoder": {"layers": 2}}
+    cache_of(tmp_path / "one", "11", 0.5, captioner=one)
+    cache_of(tmp_path / "both", "22", 0.6, captioner=one | {"sha256": "22", "others": [{"layers": 3}]})
+    assert Runs.of(find([tmp_path])).differing == {"decoders": ("2", "1")}
+
+
 def test_what_is_unknown_of_a_run_is_no_difference(tmp_path: Path) -> None:
     training(tmp_path / "run", "11", data={"views": 4})
     cache_of(tmp_path / "mine", "11", 0.7)
