@@ -1,8 +1,8 @@
 """Dropout that costs little on a CPU.
 
 Contract: as `torch.nn.Dropout`, with its randomness from torch's global generator. On a GPU it is torch's own. On a CPU
-torch draws number by number, which took a fifth of a decoder's training step; NumPy's SFC64, seeded by one number of
-torch's generator, gives the same kind of mask several times as fast (``benchmarks/training.py``).
+torch draws number by number, which took a fifth of a decoder's training step in bf16; NumPy's SFC64, seeded by one
+number of torch's generator, gives the same kind of mask several times as fast (``benchmarks/training.py``).
 """
 
 from __future__ import annotations
