@@ -25,6 +25,8 @@ def started_from(folder: Path, shape: CaptionerConfig) -> Captioner:
         CheckpointError: the checkpoint cannot be read, or is of another shape.
     """
     found = Captioner.load(folder)
+    if found.config.others:
+        raise CheckpointError(f"{folder}: an ensemble; start from one of the captioners that it was made of")
     captioner = Captioner(shape, found.tokenizer, load_weights=False)
     try:
         captioner.load_state_dict(_fitted(found, captioner))

@@ -20,6 +20,7 @@ from hw3_browse.core.encoder import Memory
 from hw3_browse.core.ensemble import Ensemble
 from hw3_browse.core.merging import merged
 from hw3_browse.core.tokenizer import CaptionTokenizer
+from hw3_browse.core.training.starting import started_from
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,13 @@ def test_who_shares_nothing_is_refused(two: list[Path], tmp_path: Path, tokenize
     for what in ("encoder", "tokenizer", "heads"):
         with pytest.raises(CheckpointError, match=rf"{what}: has another .*{what} than .*/a; an ensemble needs"):
             merged([two[0], tmp_path / what])
+
+
+def test_training_starts_from_one_of_its_members(two: list[Path], tmp_path: Path) -> None:
+    together = merged(two)
+    together.save(tmp_path / "both")
+    with pytest.raises(CheckpointError, match="an ensemble; start from one of the captioners"):
+        started_from(tmp_path / "both", CaptionerConfig(VIT, together.config.decoder))
 
 
 def test_what_cannot_be_is_one_line(two: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
