@@ -21,6 +21,7 @@ from . import (
     topfive,
     train,
     train_clip,
+    unpack,
     zeroshot,
 )
 
@@ -33,6 +34,7 @@ COMMANDS = (
     precompute,
     caption,
     convert,
+    unpack,
     ensemble,
     evaluate,
     grid,

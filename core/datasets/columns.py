@@ -12,7 +12,7 @@ from ...cache.errors import DatasetError, UsageError
 from ...cache.text import printable
 from .wording import show
 
-_IMAGES: Final = ("file_name", "filename", "image", "image_name", "image_path", "filepath", "path", "file", "img")
+IMAGES: Final = ("file_name", "filename", "image", "image_name", "image_path", "filepath", "path", "file", "img")
 _CAPTIONS: Final = ("caption", "captions", "references", "reference", "sentence", "sentences", "raw", "text", "comment")
 _NUMBERED: Final = re.compile(r"(?:caption|reference|sentence|comment)_?\d+")  # caption_0 to caption_4
 _IDS: Final = ("image_id", "cocoid", "img_id", "imgid")
@@ -76,11 +76,11 @@ def choose(heads: Sequence[str], columns: Columns, source: Path) -> Chosen:
         DatasetError: There is none for the picture, or a named one is not there.
     """
     plain = [head.strip().casefold() for head in heads]
-    image = _place(plain, columns.image, _IMAGES, heads, source)
+    image = _place(plain, columns.image, IMAGES, heads, source)
     if image is None:
         raise DatasetError(
             f"{show(source)} has the columns {_listed(heads)}, none of which is known to name the picture "
-            f"({', '.join(_IMAGES)}): say it, --columns image=HEAD,caption=HEAD"
+            f"({', '.join(IMAGES)}): say it, --columns image=HEAD,caption=HEAD"
         )
     caption = _place(plain, columns.caption, _CAPTIONS, heads, source)
     numbered = tuple(place for place, head in enumerate(plain) if _NUMBERED.fullmatch(head))
@@ -91,7 +91,7 @@ def choose(heads: Sequence[str], columns: Columns, source: Path) -> Chosen:
 def guessable(heads: Sequence[str], columns: Columns) -> bool:
     """Tell whether a line looks like a table's head."""
     plain = {head.strip().casefold() for head in heads}
-    wanted = {columns.image.casefold()} if columns.image else set(_IMAGES)
+    wanted = {columns.image.casefold()} if columns.image else set(IMAGES)
     return bool(plain & wanted)
 
 

@@ -16,7 +16,7 @@ from .wording import show
 
 IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 MAX_PIXELS: Final = 64 * 1024 * 1024
-_FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP")
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP")
 _PREVIEW_QUALITY: Final = 85
 _TINY: Final = 96  # pixels
 
@@ -51,7 +51,7 @@ def load_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
         PictureError: The file is missing, too large, cut short or not such a picture.
     """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(path, formats=FORMATS) as image:
             _check_size(image, path, max_pixels)
             return _to_rgb(image)
     except PictureError:

@@ -106,7 +106,7 @@ def _check_names_column(column: Any, source: Path) -> None:
     if str(kind) not in {"string", "large_string", "string_view"}:
         raise DatasetError(
             f"{show(source)}: the column {printable(column.name)!r} has {printable(str(column.type))[:40]}, not names "
-            "of files: --columns image=HEAD names another"
+            "of files: --columns image=HEAD names another; pictures in the table: `hw3 unpack` makes a folder of them"
         )
 
 
@@ -173,7 +173,7 @@ def _gathered(rows: Iterable[Row], source: Path) -> list[Entry]:
         known = pictures.setdefault(inside(image, where), picture)
         if (known.image_id, known.split) != (picture.image_id, picture.split):
             raise DatasetError(f"{where}: {printable(image)} has another id or split than at {known.where}")
-        known.captions += [text for cell in captions for text in _captions(cell, where)]
+        known.captions += [text for cell in captions for text in captions_of(cell, where)]
     if not pictures:
         raise DatasetError(f"{show(source)} has no rows")
     _check_ids(pictures)
@@ -183,7 +183,7 @@ def _gathered(rows: Iterable[Row], source: Path) -> list[Entry]:
     ]
 
 
-def _captions(cell: Any, where: str) -> list[str]:
+def captions_of(cell: Any, where: str) -> list[str]:
     """Return the captions of a cell; an empty one (a float NaN by pandas) has none."""
     if cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell)):
         return []

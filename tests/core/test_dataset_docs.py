@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hw3_browse.core.datasets import open_references
-from hw3_browse.core.datasets.columns import _CAPTIONS, _IMAGES
+from hw3_browse.core.datasets.columns import _CAPTIONS, IMAGES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```(?:json)?\n(.+?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -30,5 +30,5 @@ def test_examples(tmp_path: Path, number: int) -> None:
 
 def test_all_heads_are_named() -> None:
     (names, captions) = re.findall(r"the first of (.+?)(?:that is there|\.\s)", PAGE, re.DOTALL)
-    assert re.findall(r"`(\w+)`", names) == list(_IMAGES)
+    assert re.findall(r"`(\w+)`", names) == list(IMAGES)
     assert re.findall(r"`(\w+)`", captions) == list(_CAPTIONS)
