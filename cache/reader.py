@@ -250,7 +250,8 @@ class Cache:
             self._check_open()
             if self._opened_samples is None:
                 self._check_not_replaced()
-                self._opened_samples = Samples(self.folder / SAMPLES_FILE, len(self), self.score_names)
+                file = self.folder / SAMPLES_FILE
+                self._opened_samples = Samples(file, len(self), self.score_names, self._check_not_replaced)
             return self._opened_samples
 
     def _attention_blob(self, column: str, index: int, known: AttentionShape) -> tuple[bytes, codec.Shape]:

@@ -25,7 +25,7 @@ from . import arrow, table
 from .errors import CacheDamaged, CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow.parquet as pq
@@ -33,22 +33,25 @@ if TYPE_CHECKING:
 
     from .schema import Sample
 
-# A list in random order shows a screenful of different groups; this many hold about 20 MB of captions.
-_COLUMN_GROUPS: Final = 128
-_WHOLE_GROUPS: Final = 4  # about 2 MB each
+# A list in random order shows a screenful of different groups; so many rows have about 20 MB of captions.
+_COLUMN_ROWS: Final = 262_144
+_WHOLE_ROWS: Final = 8_192  # about 8 MB
 _SCAN_ROWS: Final = 65_536
 
 
 class Samples:
     """The rows of one cache. Methods may be called from any thread."""
 
-    def __init__(self, path: Path, count: int, score_names: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, count: int, score_names: Sequence[str], check_not_replaced: Callable[[], None]
+    ) -> None:
         """Open the file and read its footer.
 
         Args:
             path: The Parquet file.
             count: Number of rows that it must have.
             score_names: Columns of scores that it must have.
+            check_not_replaced: Raises where another file has taken the place of this one.
 
         Raises:
             CacheDamaged: It cannot be read, or has other rows or columns.
@@ -56,6 +59,7 @@ class Samples:
         self._path = path
         self._count = count
         self._score_names = tuple(score_names)
+        self._check_not_replaced = check_not_replaced
         self._lock = Lock()
         self._columns: OrderedDict[tuple[int, str | None], pa.Table] = OrderedDict()
         self._groups: OrderedDict[tuple[int, str | None], pa.Table] = OrderedDict()
@@ -63,8 +67,9 @@ class Samples:
         self._texts: dict[str, pa.ChunkedArray] = {}
         self._file = self._open()
         metadata = self._file.metadata
-        sizes = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+        sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._starts = [0, *accumulate(sizes)]
+        self._longest = max([1, *sizes])
 
     def close(self) -> None:
         """Close the file, after the read that may be going on."""
@@ -79,12 +84,12 @@ class Samples:
             CacheDamaged: The file cannot be read.
         """
         group, row = self._locate(index)
-        return self._decoded(self._columns, group, column, _COLUMN_GROUPS).column(0)[row].as_py()
+        return self._decoded(self._columns, group, column, _COLUMN_ROWS).column(0)[row].as_py()
 
     def sample(self, index: int) -> Sample:
         """Return a whole row; raises as `cell`."""
         group, row = self._locate(index)
-        record = self._decoded(self._groups, group, None, _WHOLE_GROUPS).slice(row, 1).to_pylist()[0]
+        record = self._decoded(self._groups, group, None, _WHOLE_ROWS).slice(row, 1).to_pylist()[0]
         try:
             sample = table.to_sample(record, self._score_names)
             sample.check()
@@ -130,9 +135,11 @@ class Samples:
 
     def _batches(self, column: str) -> Iterator[pa.Array]:
         """Yield a whole column in pieces, from a file of its own: nobody who reads a row waits for it."""
-        with self._errors(), self._open() as file:
-            for batch in file.iter_batches(_SCAN_ROWS, columns=[column], use_threads=False):
-                yield batch.column(0)
+        with self._open(self._file.metadata) as file:
+            self._check_not_replaced()  # if it was, that is not the footer of what has been opened now
+            with self._errors():
+                for batch in file.iter_batches(_SCAN_ROWS, columns=[column], use_threads=False):
+                    yield batch.column(0)
 
     def _locate(self, index: int) -> tuple[int, int]:
         """Return the row group of a row, and the row's place in it."""
@@ -144,7 +151,7 @@ class Samples:
     def _decoded(
         self, store: OrderedDict[tuple[int, str | None], pa.Table], group: int, column: str | None, most: int
     ) -> pa.Table:
-        """Return a row group, of one column or of all, from the store or from the file."""
+        """Return a row group, of one column or of all, from the store, which keeps so many rows, or from the file."""
         key = group, column
         with self._lock, self._errors():
             if key in store:
@@ -152,13 +159,13 @@ class Samples:
                 return store[key]
             columns = None if column is None else [column]
             store[key] = self._file.read_row_group(group, columns=columns, use_threads=False)
-            if len(store) > most:
+            if len(store) > max(1, most // self._longest):
                 store.popitem(last=False)
             return store[key]
 
-    def _open(self) -> pq.ParquetFile:
+    def _open(self, footer: pq.FileMetaData | None = None) -> pq.ParquetFile:
         with self._errors():
-            return table.open_file(self._path, self._count, self._score_names)
+            return table.open_file(self._path, self._count, self._score_names, footer)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

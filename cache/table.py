@@ -26,12 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ROWS_A_GROUP: Final = 2048
-"""Rows of one Parquet row group, the unit of reading.
-
-Measured with a million rows: the file opens in 16 ms, a group's captions decode in 0.1 ms and a whole sample
-in 3 ms; with 1,024 opening doubles, with 8,192 a sample takes 9 ms.
-"""
+_GROUP_SIZES: Final = (256, 512, 1024, 2048)
+_FEW_GROUPS: Final = 128
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _TEXTS: Final = pa.list_(pa.string())
@@ -68,6 +64,15 @@ _VIEW: Final = frozenset(field.name for field in fields(View))
 def schema(score_names: Iterable[str]) -> pa.Schema:
     """Return the Arrow schema with these score columns behind the fixed ones."""
     return pa.schema(_COLUMNS | dict.fromkeys(score_names, pa.float64()))
+
+
+def rows_a_group(count: int) -> int:
+    """Return how many rows a row group has, the unit of reading, in a file of `count` rows.
+
+    A row comes quickly from a small group; many groups cost time and memory when the file is opened, and time with each
+    column that is read whole. So groups are small where few are enough (measured in docs/benchmarks.md).
+    """
+    return next((size for size in _GROUP_SIZES if size * _FEW_GROUPS >= count), _GROUP_SIZES[-1])
 
 
 def to_table(rows: Sequence[CaptionRow], scores: Mapping[str, NDArray[np.float64]]) -> pa.Table:
@@ -116,7 +121,7 @@ def to_sample(record: Mapping[str, Any], score_names: Sequence[str]) -> Sample:
 
 
 def write(path: Path, tables: Iterable[pa.Table], score_names: Iterable[str]) -> None:
-    """Write tables, each at most a row group long, to a Parquet file with checksums on every page."""
+    """Write tables, each as a row group of its own, to a Parquet file with checksums on every page."""
     with pq.ParquetWriter(
         path,
         schema(score_names),
@@ -126,11 +131,19 @@ def write(path: Path, tables: Iterable[pa.Table], score_names: Iterable[str]) ->
         write_page_checksum=True,
     ) as writer:
         for table in tables:
-            writer.write_table(table, row_group_size=ROWS_A_GROUP)
+            writer.write_table(table)
 
 
-def open_file(path: Path, count: int, score_names: Iterable[str]) -> pq.ParquetFile:
+def open_file(
+    path: Path, count: int, score_names: Iterable[str], footer: pq.FileMetaData | None = None
+) -> pq.ParquetFile:
     """Open a Parquet file that should have these rows and columns.
+
+    Args:
+        path: The file.
+        count: Number of rows.
+        score_names: Columns of scores.
+        footer: The file's, where it is known: a million rows have 10 ms of it.
 
     Raises:
         CacheError: It has others.
@@ -138,7 +151,7 @@ def open_file(path: Path, count: int, score_names: Iterable[str]) -> pq.ParquetF
     """
     # Not memory-mapped: it gains nothing here, and a page that a network drive fails to deliver would kill
     # the process with a bus error, the terminal in raw mode, instead of raising.
-    file = pq.ParquetFile(path, page_checksum_verification=True)
+    file = pq.ParquetFile(path, metadata=footer, page_checksum_verification=True)
     if file.metadata.num_rows != count:
         raise CacheError(f"{path.name} has {file.metadata.num_rows} rows, {count} expected")
     found = {field.name: field.type for field in file.schema_arrow}

@@ -345,11 +345,12 @@ class CacheWriter:
         """Yield the table of samples, a row group at a time."""
         from . import table  # noqa: PLC0415
 
+        size = table.rows_a_group(self._count)
         rows: list[CaptionRow] = []
         start = 0
         for row in self.texts():
             rows.append(row)
-            if len(rows) == table.ROWS_A_GROUP or row.index == self._count - 1:
+            if len(rows) == size or row.index == self._count - 1:
                 stop = start + len(rows)
                 yield table.to_table(rows, {name: values[start:stop] for name, values in columns.items()})
                 rows, start = [], stop

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 Run = Cache | LiveCache | ZeroShotRun
 
-_BATCH: Final = table.ROWS_A_GROUP
+_BATCH: Final = 2048  # rows
 _JUDGED: Final = pa.schema(
     {
         "reasonable": pa.bool_(),

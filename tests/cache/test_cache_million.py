@@ -32,7 +32,7 @@ def tables(values: dict[str, np.ndarray]) -> Iterator[pa.Table]:
     """Yield row groups: one real row again and again, with index, name, caption and scores of its own."""
     full = fake_row(0, CAPTIONS[0])
     row = CaptionRow(**{field.name: getattr(full, field.name) for field in fields(CaptionRow)})
-    size = table.ROWS_A_GROUP
+    size = table.rows_a_group(COUNT)
     template = table.to_table([row] * size, {name: column[:size] for name, column in values.items()})
     for start in range(0, COUNT, size):
         stop = min(start + size, COUNT)

@@ -321,6 +321,7 @@ def test_the_old_cache_stays_until_the_new_one_is_complete(tmp_path: Path) -> No
     same(folder, write_all(tmp_path / "expected"))
     old = Cache.open(folder)
     assert old.caption(0) == CAPTIONS[0]
+    read = old.scores("clipscore")
     with CacheWriter(folder, other, COUNT, overwrite=True) as writer:
         assert writer.captioned() == {0, 1, 2}  # resumed beside the good one
         writer.add_captioned([replace(row, caption="new") for row in rows(seed=1)])
@@ -329,9 +330,12 @@ def test_the_old_cache_stays_until_the_new_one_is_complete(tmp_path: Path) -> No
     with Cache.open(folder) as new:
         assert new.caption(0) == "new"
         assert not new.replaced()
-    # Who still has the old one open keeps its texts, and never sees the new pictures beside them.
+    # Who still has the old one open keeps its texts, and never sees the new pictures or scores beside them.
     assert old.replaced()
     assert old.caption(1) == CAPTIONS[1]
+    assert old.scores("clipscore") is read
+    with pytest.raises(CacheError, match="was replaced by another run"):
+        old.scores("cider")
     with pytest.raises(CacheError, match="was replaced by another run"):
         old.preview(0)
     with pytest.raises(CacheError, match="was replaced by another run"):
