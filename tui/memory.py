@@ -6,6 +6,8 @@ It is a convenience: a file that is damaged, too large or not writable counts as
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from ..cache.places import state_dir
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 NAMES: Final = frozenset({"theme", "colormap", "opacity"})
 _LARGEST: Final = 4096  # bytes
+_CHANGING: Final = Lock()  # keys that come quickly are remembered by several threads, and each adds to what is there
 
 
 def remembered() -> dict[str, Any]:
@@ -40,14 +43,11 @@ def remember(**changes: str | float) -> None:
     unknown = changes.keys() - NAMES
     if unknown:
         raise ValueError(f"not to be remembered: {', '.join(sorted(unknown))}")
-    content = json.dumps(remembered() | changes).encode()
-    if len(content) > _LARGEST:
-        return
-    try:
-        _file().parent.mkdir(parents=True, exist_ok=True)
-        replace_file(_file(), content)
-    except OSError:
-        return
+    with _CHANGING, suppress(OSError):
+        content = json.dumps(remembered() | changes).encode()
+        if len(content) <= _LARGEST:
+            _file().parent.mkdir(parents=True, exist_ok=True)
+            replace_file(_file(), content)
 
 
 def _file() -> Path:

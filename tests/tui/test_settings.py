@@ -6,7 +6,10 @@ import contextlib
 import dataclasses
 import json
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -227,6 +230,21 @@ def test_memory_is_small() -> None:
     assert remembered() == {"theme": "nord"}
     (state_dir() / "browser.json").write_text(json.dumps({"theme": "nord", "more": "x" * 10_000}))
     assert remembered() == {}
+
+
+def test_threads_that_remember_at_once_forget_nothing_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = memory.remembered
+
+    def slowly() -> dict[str, Any]:
+        found = read()
+        time.sleep(0.05)  # long enough for the others to write in between
+        return found
+
+    monkeypatch.setattr(memory, "remembered", slowly)
+    changes: list[dict[str, Any]] = [{"theme": "textual-light"}, {"opacity": 0.65}, {"colormap": "magma"}]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda change: memory.remember(**change), changes))
+    assert read() == {"theme": "textual-light", "opacity": 0.65, "colormap": "magma"}
 
 
 def test_memory_that_cannot_be_written_is_no_error(home: Path) -> None:
