@@ -291,8 +291,8 @@ def test_two_processes_under_torchrun(
     assert ended.stdout.count("best checkpoint") == 1
     assert "of them before" in ended.stderr  # it went on, and did not begin anew
     wanted, found = (Captioner.load(run / "last").state_dict() for run in (one, two))
-    for name, value in wanted.items():
-        torch.testing.assert_close(without_noise(name, found[name]), without_noise(name, value), atol=1e-5, rtol=0)
+    for name, value in wanted.items():  # a tenth of what a step may change: Adam enlarges rounding of small gradients
+        torch.testing.assert_close(without_noise(name, found[name]), without_noise(name, value), atol=1e-4, rtol=0)
     logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (one, two)]
     assert logs[0] == [pytest.approx(row, abs=2e-4) for row in logs[1]]
 
