@@ -209,6 +209,11 @@ class Clip:
         return fingerprint(self.model)
 
     @property
+    def tokenizer_identity(self) -> str:
+        """What tells its tokenizer from others of models with the same weights; empty for open_clip's own."""
+        return self._tokenize.identity
+
+    @property
     def identity(self) -> dict[str, str]:
         """What tells this model from others, JSON-able: part of a run's plan."""
         return {**self._names, "sha256": self.fingerprint}

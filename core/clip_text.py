@@ -6,6 +6,7 @@ open_clip's, but a causal tower is cut behind the last EOT of the batch: no late
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -19,7 +20,13 @@ Model: TypeAlias = Any  # open_clip's CLIP or CustomTextCLIP, or a tower of thei
 
 
 class Tokenize(Protocol):
-    """Captions to the ids that a text tower takes."""
+    """Captions to the ids that a text tower takes.
+
+    Attributes:
+        identity: what tells it from other tokenizers of the same model; empty where the model says which it is.
+    """
+
+    identity: str
 
     def __call__(self, texts: Sequence[str]) -> tuple[Int[Tensor, "batch context"], list[bool]]:
         """Return the padded ids, and for each text whether it was cut (EOT kept)."""
@@ -32,6 +39,7 @@ class CaptionTokens:
     def __init__(self, tokenizer: CaptionTokenizer, context: int) -> None:
         self._tokenizer = tokenizer
         self._context = context
+        self.identity = hashlib.sha256(tokenizer.to_json().encode()).hexdigest()
 
     def __call__(self, texts: Sequence[str]) -> tuple[Int[Tensor, "batch context"], list[bool]]:
         """Encode with [BOS] and [EOS], padded to the context; see `Tokenize`."""
@@ -46,6 +54,8 @@ class CaptionTokens:
 
 class OpenClipTokens:
     """open_clip's own tokenizers (OpenAI's BPE, sentencepiece, Hugging Face)."""
+
+    identity = ""  # the model's architecture says which one it is
 
     def __init__(self, tokenizer: Callable[..., Tensor], context: int) -> None:
         self._tokenizer = tokenizer

@@ -67,6 +67,7 @@ class KeptClip:
         folder = store.kept_dir() if folder is None else folder
         name = store.key(clip.fingerprint, clip.preprocess.to_json(), precision)
         self._path = folder / f"clip-{name}.sqlite"
+        self._tokenizer = clip.tokenizer_identity  # equal weights may read by another one
         with self._errors():
             folder.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self._path, timeout=_WAIT)
@@ -109,17 +110,20 @@ class KeptClip:
     def missing_texts(self, texts: Iterable[str]) -> list[str]:
         """Return the texts that are not kept, each once."""
         known = self._keys("texts")
-        return [text for text in dict.fromkeys(texts) if _digest(text) not in known]
+        return [text for text in dict.fromkeys(texts) if self._text_key(text) not in known]
 
     def add_texts(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Keep the embeddings [len(texts), dim] of texts."""
-        rows = [(_digest(text), _packed(vector)) for text, vector in zip(texts, vectors, strict=True)]
+        rows = [(self._text_key(text), _packed(vector)) for text, vector in zip(texts, vectors, strict=True)]
         self._insert("INSERT OR REPLACE INTO texts VALUES (?, ?)", rows)
 
     def text_vectors(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """Return the embeddings of texts, which must be there, [len(texts), dim]."""
-        found = (self._row("SELECT vector FROM texts WHERE key = ?", _digest(text)) for text in texts)
+        found = (self._row("SELECT vector FROM texts WHERE key = ?", self._text_key(text)) for text in texts)
         return np.stack([_unpacked(vector) for (vector,) in found])
+
+    def _text_key(self, text: str) -> bytes:
+        return _digest(f"{self._tokenizer}\0{text}" if self._tokenizer else text)
 
     def _keys(self, table: str) -> set[bytes]:
         with self._errors():
