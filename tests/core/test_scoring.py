@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from models import SENTENCES, write_clip
 
 from hw3_browse.core.clip import Clip, ClipSpec
 from hw3_browse.core.clip_scores import clipscore, refclipscore
+from hw3_browse.core.kept_clip import KeptClip
 from hw3_browse.core.scoring import DESCRIPTIONS, Seen, Texts, score
 
 CAPTIONS = SENTENCES[:3]
@@ -93,6 +95,22 @@ def test_captions_that_clip_cuts_are_counted(clip: Clip, long: int, note: list[s
     captions = [" ".join(CAPTIONS * 9)] * long + ["a dog"] * (3 - long)
     found = score(Texts(captions, [()] * 3), (), Seen(clip, images(clip)))
     assert list(found.notes) == note
+
+
+def test_a_text_is_embedded_anew_for_another_tokenizer(clip: Clip, tmp_path: Path) -> None:
+    folder = write_clip(tmp_path / "other")
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["added_tokens"][0]["lstrip"] = not content["added_tokens"][0]["lstrip"]  # the weights stay
+    file.write_text(json.dumps(content))
+    other = Clip.load(ClipSpec(str(folder)))
+    assert other.fingerprint == clip.fingerprint
+    vectors = torch.nn.functional.normalize(torch.ones(1, clip.dim), dim=-1).numpy()
+    with KeptClip(clip) as kept:
+        kept.add_texts(["a dog"], vectors)
+        assert kept.missing_texts(["a dog"]) == []
+    with KeptClip(other) as kept:
+        assert kept.missing_texts(["a dog"]) == ["a dog"]
 
 
 def test_without_java_there_is_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
